@@ -1,0 +1,30 @@
+# koweld. `make help` lists the targets.
+
+GO ?= go
+
+.PHONY: help build demo demo-nvidia check test bench clean
+.DEFAULT_GOAL := build
+
+build: ## build ./koweld
+	$(GO) build ./cmd/koweld
+
+demo: ## the main job from end to end, in a scratch root, in seconds
+	@testdata/demo/demo.sh
+
+demo-nvidia: ## the same on NVIDIA's driver from Debian's non-free (minutes the first time)
+	@testdata/nvidia/demo.sh
+
+check: ## format, analysis, tests: minutes; no root, no network
+	@.ci/tier check
+
+test: ## check, and all that needs root and Debian's packages; what CI runs
+	@.ci/tier test
+
+bench: ## benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean: ## remove what was built here
+	$(RM) -r koweld build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14

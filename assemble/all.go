@@ -1,0 +1,112 @@
+package assemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"koweld/manifest"
+)
+
+// Weigh estimates the bytes of memory that welding m takes at its peak. The
+// image is there once, beside what it is formed of (ld needs a quarter more
+// than the image, a compressed module at most as much), and later beside the
+// compressed file.
+func Weigh(m *manifest.Module) int64 {
+	const longest = 1 << 60 // the declared size is a claim: no overflow
+	return 2*min(m.Image.Size, longest) + encoderMemory[m.Compress] + 1<<20
+}
+
+// encoderMemory is what an encoder holds beside its output, in bytes.
+var encoderMemory = map[manifest.Compression]int64{
+	manifest.Gzip: 2 << 20,
+	manifest.XZ:   24 << 20,
+	manifest.Zstd: 24 << 20,
+}
+
+// All welds modules of man, at most procs at once, and no more at once than
+// [Weigh] fits into memory bytes; one that alone weighs more runs by itself.
+// As soon as the module of index i is welded, each(i, …) is called, never two
+// at a time, in any order; its memory is free when each has returned and kept
+// nothing.
+//
+// The first failure, also one of each, cancels the modules behind it and no
+// other starts; those before it are finished. So the error is always that of
+// the first module that fails, however the run is scheduled.
+func (w *Welder) All(ctx context.Context, man *manifest.Manifest, modules []*manifest.Module, procs int, memory int64, each func(i int, welded *Welded) error) error {
+	r := running{first: len(modules), stop: make(map[int]context.CancelFunc)}
+	slots := semaphore.NewWeighted(int64(max(procs, 1)))
+	room := semaphore.NewWeighted(memory)
+	var workers sync.WaitGroup
+	for i, m := range modules {
+		weight := min(Weigh(m), memory)
+		if slots.Acquire(ctx, 1) != nil || room.Acquire(ctx, weight) != nil {
+			break // ctx is done
+		}
+		one, ok := r.begin(ctx, i)
+		if !ok {
+			break
+		}
+		workers.Go(func() {
+			defer slots.Release(1)
+			defer room.Release(weight)
+			welded, err := w.Weld(one, man, m)
+			r.end(one, i, welded, err, each)
+		})
+	}
+	workers.Wait()
+	if r.err == nil && ctx.Err() != nil {
+		return fmt.Errorf("cannot weld: %w", context.Cause(ctx))
+	}
+	return r.err
+}
+
+// running is the state of the modules under way.
+type running struct {
+	mu    sync.Mutex
+	first int   // index of the first module that failed
+	err   error // of that module
+	stop  map[int]context.CancelFunc
+
+	each sync.Mutex // held by who calls back
+}
+
+// begin returns the context of module i, unless one before it has failed.
+func (r *running) begin(ctx context.Context, i int) (context.Context, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i > r.first {
+		return nil, false
+	}
+	one, stop := context.WithCancel(ctx)
+	r.stop[i] = stop
+	return one, true
+}
+
+// end hands over what became of module i and notes a failure.
+func (r *running) end(ctx context.Context, i int, welded *Welded, err error, each func(int, *Welded) error) {
+	if err == nil {
+		r.each.Lock()
+		if err = ctx.Err(); err == nil {
+			err = each(i, welded)
+		}
+		r.each.Unlock()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	cancelled := ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
+	r.stop[i]()
+	delete(r.stop, i)
+	if err == nil || cancelled || i > r.first {
+		return
+	}
+	r.first, r.err = i, err
+	for j, stop := range r.stop {
+		if j > i {
+			stop()
+		}
+	}
+}

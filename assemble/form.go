@@ -1,0 +1,113 @@
+package assemble
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+
+	"koweld/assemble/modsig"
+	"koweld/manifest"
+)
+
+// image is a formed image whose size and digest are the declared ones.
+type image struct {
+	engine   string
+	tool     string
+	bytes    []byte
+	digests  *digests
+	warnings []string
+}
+
+// outcome is what one way gave.
+type outcome struct {
+	tool     string // version line of the linker
+	recorded string // linker of the manifest, if it is another
+	size     int64
+	bytes    []byte // nil if the size is not the declared one
+	digests  *digests
+}
+
+// form tries the ways of a module in order; h is the signature's hash.
+func (w *Welder) form(ctx context.Context, man *manifest.Manifest, m *manifest.Module, h crypto.Hash) (*image, error) {
+	failed := &ImageError{Module: m.Name, Want: m.Image}
+	for _, f := range m.Form {
+		engine := EngineLink
+		if f.Whole != "" {
+			engine = EngineWhole
+		}
+		out, err := w.try(ctx, man, m, f, h)
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("cannot weld %s.ko: %w", m.Name, context.Cause(ctx))
+		}
+		t := Try{Engine: engine, Tool: out.tool, Recorded: out.recorded, Size: out.size, Err: err}
+		if err == nil && out.bytes != nil {
+			t.SHA256 = out.digests.image()
+		}
+		if t.SHA256 == m.Image.SHA256 {
+			if err := checkImage(man, m, out.bytes); err != nil {
+				return nil, err
+			}
+			return &image{
+				engine:   engine,
+				tool:     out.tool,
+				bytes:    out.bytes,
+				digests:  out.digests,
+				warnings: warnings(failed, t),
+			}, nil
+		}
+		failed.Tries = append(failed.Tries, t)
+	}
+	return nil, failed
+}
+
+func (w *Welder) try(ctx context.Context, man *manifest.Manifest, m *manifest.Module, f manifest.Form, h crypto.Hash) (outcome, error) {
+	if f.Whole != "" {
+		return w.whole(ctx, m, f.Whole, h)
+	}
+	return w.link(ctx, man, m, f.Link, h)
+}
+
+// warnings tells of the ways that failed before, and of another linker than
+// the recorded one.
+func warnings(failed *ImageError, won Try) []string {
+	var notes []string
+	for _, t := range failed.Tries {
+		notes = append(notes, t.text(failed.Want))
+	}
+	if won.Recorded != "" {
+		notes = append(notes, fmt.Sprintf("linked by %s, recorded is %s: the image is the same", won.Tool, won.Recorded))
+	}
+	return notes
+}
+
+// checkImage makes sure that what has the declared digest is an unsigned
+// module: the manifest itself may be wrong.
+func checkImage(man *manifest.Manifest, m *manifest.Module, data []byte) error {
+	var want machine
+	if man.Linker != nil {
+		want = machines[man.Linker.Emulation]
+	}
+	obj, err := readObject(bytes.NewReader(data), int64(len(data)))
+	if err == nil {
+		err = obj.check(want)
+	}
+	switch {
+	case err != nil:
+		return &InputError{Module: m.Name, File: "the image", Err: err}
+	case modsig.HasTrailer(data):
+		return signedError(m.Name, "the image")
+	}
+	return nil
+}
+
+// signedError says that what should be unsigned has a signature.
+func signedError(module, file string) error {
+	return &InputError{
+		Module: module,
+		File:   file,
+		Err:    errors.New("it carries a signature already"),
+		hint:   "give the unsigned module; `koweld sig split` takes a signature off",
+	}
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// app is what every command shares: the streams, the global flags and the
+// document of --json.
+//
+// Results go to out, everything else to stderr as "koweld: …". In a
+// maintainer script out is stderr as well: debconf owns standard output.
+type app struct {
+	stdin       io.Reader
+	out, stderr io.Writer
+	environ     []string
+
+	root    string
+	dryRun  bool
+	json    bool
+	verbose bool
+	quiet   bool
+	wait    time.Duration
+
+	results  []any
+	progress *progress
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer, environ []string) *app {
+	a := &app{stdin: stdin, out: stdout, stderr: stderr, environ: environ}
+	if a.inMaintainerScript() {
+		a.out = stderr
+	}
+	return a
+}
+
+// getenv returns an environment variable, or "".
+func (a *app) getenv(name string) string {
+	for _, kv := range a.environ {
+		if v, ok := strings.CutPrefix(kv, name+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// inMaintainerScript reports whether dpkg runs us.
+func (a *app) inMaintainerScript() bool { return a.getenv("DPKG_MAINTSCRIPT_NAME") != "" }
+
+// result adds v to the document of --json; otherwise text prints it for
+// people.
+func (a *app) result(v any, text func(w io.Writer)) {
+	if a.json {
+		a.results = append(a.results, v)
+		return
+	}
+	text(a.out)
+}
+
+// infof says something on standard error, unless -q was given.
+func (a *app) infof(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, "koweld: "+format+"\n", args...)
+	}
+}
+
+// warnf warns on standard error.
+func (a *app) warnf(format string, args ...any) {
+	fmt.Fprintf(a.stderr, "koweld: warning: "+format+"\n", args...)
+}
+
+// document is what --json prints, once, whatever happens. Later versions
+// only add keys.
+type document struct {
+	Version int       `json:"koweld"`
+	Results []any     `json:"results"`
+	Errors  []problem `json:"errors,omitempty"`
+	Exit    int       `json:"exit"`
+}
+
+type problem struct {
+	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// exit prints the error, or the document, and returns the exit code.
+func (a *app) exit(err error) int {
+	code := exitCode(err)
+	var problems []problem
+	for _, e := range flatten(err) {
+		if errors.Is(e, errSaid) {
+			continue
+		}
+		p := problem{Error: e.Error(), Hint: hint(e)}
+		problems = append(problems, p)
+		if a.json {
+			continue
+		}
+		fmt.Fprintf(a.stderr, "koweld: error: %s\n", strings.TrimSpace(p.Error))
+		if p.Hint != "" {
+			fmt.Fprintf(a.stderr, "koweld: hint: %s\n", p.Hint)
+		}
+	}
+	if a.json {
+		d := document{Version: 1, Results: a.results, Errors: problems, Exit: code}
+		if d.Results == nil {
+			d.Results = []any{}
+		}
+		enc := json.NewEncoder(a.out)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(d); err != nil {
+			return exitFailed
+		}
+	}
+	return code
+}
+
+// flatten returns the errors of an errors.Join, one a unit.
+func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		if _, own := err.(interface{ Hint() string }); !own {
+			var all []error
+			for _, e := range j.Unwrap() {
+				all = append(all, flatten(e)...)
+			}
+			return all
+		}
+	}
+	return []error{err}
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"koweld/internal/unit"
+)
+
+func newRepairCommand(a *app) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "repair [--all | PACKAGE...]",
+		Short: "End interrupted runs and make verify pass again",
+		Long: `Take back or finish whatever run was interrupted, then form anew what is missing
+or changed. A file with bytes that koweld did not write is kept and named.
+Without packages all are repaired.`,
+		Example: "  koweld repair --all",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all {
+				args = nil
+			}
+			return a.changing(cmd, func(ctx context.Context, s *unit.System) ([]unit.Change, error) {
+				return s.Repair(ctx, args, unit.RepairOptions{DryRun: a.dryRun})
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "repair all packages (as without arguments)")
+	return cmd
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"koweld/internal/fsys"
+	"koweld/internal/tool"
+	"koweld/internal/unit"
+)
+
+// memoryLimit bounds the modules that are welded at once, in bytes. One that
+// is larger is welded alone.
+const memoryLimit = 1 << 30
+
+// system opens the root and makes the seams. The caller closes the root.
+func (a *app) system() (*unit.System, func(), error) {
+	root, err := filepath.Abs(a.root)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot find the root: %w", err)
+	}
+	fs, err := fsys.OpenRoot(root)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot open the root %s: %w", root, err)
+	}
+	running := root == "/" && a.getenv("DPKG_ROOT") == ""
+	s := &unit.System{
+		FS:           fs,
+		Tool:         tool.Exec{Environ: tool.Environ(a.environ)},
+		Now:          time.Now,
+		Arch:         debianArch(a.getenv("DPKG_MAINTSCRIPT_ARCH")),
+		Procs:        runtime.GOMAXPROCS(0),
+		Memory:       memoryLimit,
+		Wait:         a.wait,
+		Reproducible: a.getenv("SOURCE_DATE_EPOCH") != "",
+		Running:      running,
+		Observe:      a.observer(),
+	}
+	s.Multiarch = multiarch[s.Arch]
+	// A user may work in a root of their own.
+	if uid := os.Geteuid(); uid != 0 {
+		s.UID, s.GID = uid, os.Getegid()
+		if !running {
+			s.Trust.UID = uid
+		}
+	}
+	// dpkg's maintainer scripts have nobody to try again for them.
+	if a.inMaintainerScript() {
+		s.Wait = -1
+	}
+	return s, func() { _ = fs.Close() }, nil
+}
+
+// multiarch maps Debian's architectures to their tuples.
+var multiarch = map[string]string{
+	"amd64":   "x86_64-linux-gnu",
+	"arm64":   "aarch64-linux-gnu",
+	"armhf":   "arm-linux-gnueabihf",
+	"i386":    "i386-linux-gnu",
+	"loong64": "loongarch64-linux-gnu",
+	"ppc64el": "powerpc64le-linux-gnu",
+	"riscv64": "riscv64-linux-gnu",
+	"s390x":   "s390x-linux-gnu",
+}
+
+// debianArch is what dpkg says, else Debian's name of what we are built for.
+func debianArch(dpkg string) string {
+	if dpkg != "" && dpkg != "all" {
+		return dpkg
+	}
+	switch runtime.GOARCH {
+	case "386":
+		return "i386"
+	case "arm":
+		return "armhf"
+	case "ppc64le":
+		return "ppc64el"
+	}
+	return runtime.GOARCH
+}
+
+// manifestArgs turns paths of the caller into paths below the root. Names of
+// packages stay as they are.
+func (a *app) manifestArgs(args []string) ([]string, error) {
+	root, err := realpath(a.root)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the root: %w", err)
+	}
+	below := make([]string, len(args))
+	for i, arg := range args {
+		if !strings.Contains(arg, "/") && !strings.HasSuffix(arg, ".yaml") {
+			below[i] = arg
+			continue
+		}
+		path, err := realpath(arg)
+		if err != nil {
+			return nil, fmt.Errorf("cannot find manifest %s: %w", arg, err)
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
+			return nil, &usageError{fmt.Errorf("cannot use manifest %s: it is not below the root %s", arg, root)}
+		}
+		below[i] = "/" + rel
+	}
+	return below, nil
+}
+
+func realpath(name string) (string, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(abs)
+}
+
+// signalled says by which signal a run was ended.
+type signalled struct{ sig os.Signal }
+
+func (e *signalled) Error() string { return "interrupted by " + e.sig.String() }
+
+// withSignals runs do with a context that SIGINT, SIGTERM and SIGHUP end:
+// what was begun is taken back.
+func (a *app) withSignals(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case sig := <-signals:
+			cancel(&signalled{sig})
+		case <-done:
+		}
+	}()
+	return do(ctx)
+}
+
+// changing is the frame of a command that changes units and reports them.
+func (a *app) changing(cmd *cobra.Command, do func(context.Context, *unit.System) ([]unit.Change, error)) error {
+	s, done, err := a.system()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return a.withSignals(cmd.Context(), func(ctx context.Context) error {
+		changes, err := do(ctx, s)
+		a.endProgress()
+		for i := range changes {
+			a.reportChange(&changes[i])
+		}
+		return err
+	})
+}

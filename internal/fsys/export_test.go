@@ -1,0 +1,7 @@
+package fsys
+
+// WalkOnly makes r find every parent without openat2(2).
+func (r *Root) WalkOnly() { r.walkOnly.Store(true) }
+
+// IsWalkOnly reports whether r has given up on openat2(2).
+func (r *Root) IsWalkOnly() bool { return r.walkOnly.Load() }

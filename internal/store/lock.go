@@ -1,0 +1,140 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"koweld/internal/fsys"
+)
+
+// LockedError says that another koweld is at work.
+type LockedError struct {
+	Holder string // who holds the lock, e.g. "process 1234"
+}
+
+func (e *LockedError) Error() string { return "cannot take the lock: " + e.Holder + " holds it" }
+
+// Hint says what to do.
+func (e *LockedError) Hint() string { return "nothing was changed; try again, or use --wait" }
+
+// Lock is the right to change anything. One process has it.
+type Lock struct {
+	s *Store
+	f fsys.File
+}
+
+// poll is how often a held lock is tried, and nag when its holder is named.
+const (
+	poll = 100 * time.Millisecond
+	nag  = 5 * time.Second
+)
+
+// Lock takes the lock. It waits for wait, or until ctx ends if wait is
+// negative; after five seconds it says once, by waiting, who holds the lock.
+func (s *Store) Lock(ctx context.Context, wait time.Duration, waiting func(holder string)) (*Lock, error) {
+	var waited time.Duration
+	for {
+		l, err := s.tryLock()
+		var locked *LockedError
+		if err == nil || !errors.As(err, &locked) {
+			return l, err
+		}
+		if wait >= 0 && waited >= wait {
+			return nil, err
+		}
+		if waited == nag && waiting != nil {
+			waiting(locked.Holder)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(poll):
+			waited += poll
+		}
+	}
+}
+
+func (s *Store) lockPath() string { return path.Join(s.Dir, "lock") }
+
+func (s *Store) tryLock() (*Lock, error) {
+	for {
+		if _, err := fsys.MkdirAll(s.FS, s.Dir, 0o755); err != nil {
+			return nil, fmt.Errorf("cannot make the state folder: %w", err)
+		}
+		f, err := s.FS.OpenAppend(s.lockPath(), 0o644)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // the last holder removed the folder
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot take the lock: %w", err)
+		}
+		if err := f.Lock(); err != nil {
+			holder := s.holder(f)
+			_ = f.Close()
+			if errors.Is(err, unix.EWOULDBLOCK) {
+				return nil, &LockedError{Holder: holder}
+			}
+			return nil, fmt.Errorf("cannot take the lock: %w", err)
+		}
+		// The last holder may have removed the file between our open and
+		// our lock; then it guards nothing.
+		mine, err := f.Stat()
+		if err == nil {
+			var there fsys.Info
+			there, err = s.FS.Lstat(s.lockPath())
+			if err == nil && mine.SameFile(there) {
+				return &Lock{s: s, f: f}, s.sign(f)
+			}
+		}
+		_ = f.Close()
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("cannot take the lock: %w", err)
+		}
+	}
+}
+
+// sign writes our process ID into the lock, for people.
+func (s *Store) sign(f fsys.File) error {
+	if err := f.Truncate(0); err != nil {
+		return fmt.Errorf("cannot take the lock: %w", err)
+	}
+	// A full disk must not keep us from removing something.
+	_, _ = fmt.Fprintf(f, "%d\n", unix.Getpid())
+	return nil
+}
+
+func (s *Store) holder(f fsys.File) string {
+	var buf [32]byte
+	n, _ := f.ReadAt(buf[:], 0)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
+	if err != nil {
+		return "another koweld"
+	}
+	return fmt.Sprintf("process %d", pid)
+}
+
+// Release gives the lock back. What is empty of the state folder goes, so
+// that nothing is left where nothing is placed.
+func (l *Lock) Release() error {
+	fsx, s := l.s.FS, l.s
+	empty := true
+	for _, dir := range []string{s.Packages(), s.Journal(), path.Join(s.Dir, "saved"), s.Scratch()} {
+		if err := fsx.Rmdir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			empty = false
+		}
+	}
+	if empty {
+		// In this order: while the file is there, it is locked.
+		_ = fsx.Unlink(s.lockPath())
+		_ = fsx.Rmdir(s.Dir)
+	}
+	return l.f.Close()
+}

@@ -1,0 +1,176 @@
+// Package store keeps what koweld knows: a record for each package, the lock,
+// and the originals that were replaced.
+//
+// A record says what was really done for a package. It is the only source of
+// removal: the manifest may have changed or be gone. Records are written by
+// the transaction that they describe, never by this package.
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"koweld/internal/fsys"
+)
+
+// Version of the records that this koweld writes.
+const Version = 1
+
+// recordLimit bounds what is read of a record, in bytes.
+const recordLimit = 256 << 20
+
+// Store is koweld's state folder.
+type Store struct {
+	FS  fsys.FS
+	Dir string // e.g. /var/lib/koweld
+}
+
+// Journal is the folder of the journals.
+func (s *Store) Journal() string { return path.Join(s.Dir, "journal") }
+
+// Packages is the folder of the records.
+func (s *Store) Packages() string { return path.Join(s.Dir, "packages") }
+
+// Saved is the folder of what a package replaced or an admin changed.
+func (s *Store) Saved(pkg string) string { return path.Join(s.Dir, "saved", pkg) }
+
+// Scratch is a folder for what no one needs after the run.
+func (s *Store) Scratch() string { return path.Join(s.Dir, "scratch") }
+
+// RecordPath is where the record of a package lies.
+func (s *Store) RecordPath(pkg string) string { return path.Join(s.Packages(), pkg+".json") }
+
+// SumsPath is where the digests of a package's files lie, as sha256sum -z
+// reads them, so that a postrm can remove them without koweld.
+func (s *Store) SumsPath(pkg string) string { return path.Join(s.Packages(), pkg+".sha256") }
+
+// NewerError says that a newer koweld wrote a record.
+type NewerError struct {
+	Path string
+}
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("cannot use %s: a newer koweld wrote it", e.Path)
+}
+
+// Hint says what to do.
+func (e *NewerError) Hint() string { return "install the newer koweld again" }
+
+// DamagedError says that a record cannot be read as one.
+type DamagedError struct {
+	Path string
+	Err  error
+}
+
+func (e *DamagedError) Error() string { return fmt.Sprintf("cannot read record %s: %v", e.Path, e.Err) }
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *DamagedError) Hint() string {
+	return "move the record away and install the package again; " +
+		"the .sha256 file beside it lists what was placed"
+}
+
+// Load reads the record of a package; nil if there is none.
+func (s *Store) Load(pkg string) (*Record, error) {
+	name := s.RecordPath(pkg)
+	data, err := fsys.ReadFile(s.FS, name, recordLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &DamagedError{Path: name, Err: err}
+	}
+	r, err := Decode(data)
+	if errors.Is(err, errNewer) {
+		return nil, &NewerError{Path: name}
+	}
+	if err != nil {
+		return nil, &DamagedError{Path: name, Err: err}
+	}
+	if r.Package != pkg {
+		return nil, &DamagedError{Path: name, Err: fmt.Errorf("it is of package %q", r.Package)}
+	}
+	return r, nil
+}
+
+// List returns the packages that have a record, sorted.
+func (s *Store) List() ([]string, error) {
+	entries, err := s.FS.ReadDir(s.Packages())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the records: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && !strings.HasPrefix(name, ".") {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// LoadAll reads every record, sorted by package. Records that cannot be read
+// are errors beside the others.
+func (s *Store) LoadAll() ([]*Record, error) {
+	names, err := s.List()
+	errs := []error{err}
+	var all []*Record
+	for _, name := range names {
+		r, err := s.Load(name)
+		errs = append(errs, err)
+		if r != nil {
+			all = append(all, r)
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+var errNewer = errors.New("a newer koweld wrote it")
+
+// Decode reads a record.
+func Decode(data []byte) (*Record, error) {
+	var head struct {
+		Version int      `json:"koweld"`
+		Needs   []string `json:"needs"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, err
+	}
+	if head.Version > Version || len(head.Needs) > 0 {
+		return nil, errNewer
+	}
+	if head.Version != Version {
+		return nil, fmt.Errorf("it says version %d", head.Version)
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// Encode writes a record. The same record gives the same bytes.
+func Encode(r *Record) ([]byte, error) {
+	r.Version = Version
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return append(data, '\n'), nil
+}
+
+// EncodeSums writes the digests of a record's files as sha256sum -z does.
+func EncodeSums(r *Record) []byte {
+	var b []byte
+	for _, f := range r.Files {
+		b = fmt.Appendf(b, "%s  %s\x00", f.SHA256, f.Path)
+	}
+	return b
+}

@@ -1,0 +1,446 @@
+// Package txn changes a target, all or nothing.
+//
+// A transaction is a list of operations, plain data that a journal can hold:
+// place a file, remove one, make or drop a directory, run depmod. It passes
+// through three states, each entered by one fsynced journal record:
+//
+//	staging    new bytes are written beside their targets under names that no
+//	           one looks at. Recovery deletes them.
+//	switching  every new byte is durable; names are switched, depmod runs.
+//	           Recovery takes back what was switched.
+//	switched   depmod has accepted the new set. Recovery drops the old bytes.
+//
+// Then the journal file goes. So a run that is killed anywhere, or a machine
+// that loses power, has the whole old set or the whole new set after
+// [Manager.Recover], and at each instant each name holds a whole file.
+//
+// A file that replaces another is switched with RENAME_EXCHANGE, so the old
+// bytes stay in the same directory under the staged name until the end, and
+// taking back needs no space. Where the file system cannot exchange, the old
+// file gets a second name before it is replaced.
+//
+// A staged name never contains ".ko": depmod indexes dotfiles too.
+package txn
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"path"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"koweld/internal/fsys"
+	"koweld/internal/tool"
+)
+
+// Kind says what an operation does.
+type Kind string
+
+// The closed set of operations.
+const (
+	Place  Kind = "place"  // Path gets new bytes, staged before
+	Remove Kind = "remove" // Path goes
+	Mkdir  Kind = "mkdir"  // Path becomes a directory
+	Rmdir  Kind = "rmdir"  // Path goes if it is an empty directory
+	Depmod Kind = "depmod" // the module index of Kernel is made anew
+)
+
+// Op is one operation. Operations are data: the journal holds them, and a
+// later koweld takes them back or finishes them.
+type Op struct {
+	Kind Kind   `json:"kind"`
+	Path string `json:"path,omitempty"`
+	Mode uint32 `json:"mode,omitempty"` // Place, Mkdir: permission bits
+	UID  int    `json:"uid,omitempty"`  // Place
+	GID  int    `json:"gid,omitempty"`  // Place
+	// Was is what lay at Path when the operation was planned; nil if
+	// nothing did. It must still be there when names are switched.
+	Was *Seen `json:"was,omitempty"`
+	// Staged is the name beside Path that holds the new bytes before the
+	// switch and the old ones after it. Begin chooses it.
+	Staged string `json:"staged,omitempty"`
+
+	Kernel string   `json:"kernel,omitempty"` // Depmod
+	Folder string   `json:"folder,omitempty"` // Depmod: the kernel's module folder
+	Watch  []string `json:"watch,omitempty"`  // Depmod: our modules, relative to Folder
+}
+
+// Seen identifies a file without reading it.
+type Seen struct {
+	Ino   uint64 `json:"ino"`
+	Size  int64  `json:"size"`
+	Mtime int64  `json:"mtime"` // nanoseconds since the epoch
+}
+
+// See makes a Seen of what lstat says.
+func See(i fsys.Info) *Seen {
+	return &Seen{Ino: i.Ino, Size: i.Size, Mtime: i.Mtime.UnixNano()}
+}
+
+// String is one line for --dry-run.
+func (o Op) String() string {
+	switch o.Kind {
+	case Place:
+		if o.Was != nil {
+			return fmt.Sprintf("replace %s", o.Path)
+		}
+		return fmt.Sprintf("place %s", o.Path)
+	case Depmod:
+		return fmt.Sprintf("run depmod for %s", o.Kernel)
+	default:
+		return fmt.Sprintf("%s %s", o.Kind, o.Path)
+	}
+}
+
+// Manager begins and recovers transactions. The caller holds the lock: there
+// is at most one transaction at a time.
+type Manager struct {
+	FS   fsys.FS
+	Tool tool.Runner
+	Dir  string // the journal's folder
+}
+
+// Tx is a transaction being staged.
+type Tx struct {
+	m       *Manager
+	journal *journal
+	ops     []Op
+	staged  []Digest // by operation; zero until staged
+	// switching says that names or the index may have changed.
+	switching bool
+	// Warnings is what a successful Commit has to say.
+	Warnings []string
+}
+
+// Digest identifies staged bytes.
+type Digest struct {
+	SHA256 string `json:"sha256,omitempty"` // hex
+	Size   int64  `json:"size,omitempty"`   // bytes
+}
+
+// Content is what a Place puts at its path.
+type Content struct {
+	// Write writes the bytes.
+	Write func(w io.Writer) error
+	// Digest of the bytes if the caller has it; else it is computed.
+	Digest Digest
+	Mtime  time.Time         // zero: left as it comes
+	Xattrs map[string][]byte // may be nil
+}
+
+// ChangedError says that a path is not what it was when the plan was made.
+type ChangedError struct {
+	Path string
+}
+
+func (e *ChangedError) Error() string {
+	return "cannot go on: " + e.Path + " was changed meanwhile"
+}
+
+// Hint says what to do.
+func (e *ChangedError) Hint() string { return "see what else changes this file, then try again" }
+
+// OpenError says that a transaction neither ended nor could be taken back:
+// its journal is still there.
+type OpenError struct {
+	Journal string // path of the journal
+	Cause   error  // why the transaction failed; nil if it had succeeded
+	Err     error  // why it could not be taken back or finished
+}
+
+func (e *OpenError) Error() string {
+	if e.Cause == nil {
+		return fmt.Sprintf("cannot finish the transaction %s: %v", path.Base(e.Journal), e.Err)
+	}
+	return fmt.Sprintf("%v; cannot take back the transaction %s: %v", e.Cause, path.Base(e.Journal), e.Err)
+}
+
+// Unwrap returns both errors.
+func (e *OpenError) Unwrap() []error { return []error{e.Cause, e.Err} }
+
+// Hint says what to do.
+func (e *OpenError) Hint() string { return "mend the cause, then run koweld repair --all" }
+
+// Begin opens a transaction for a unit: it chooses the staged names, writes
+// the journal and makes the directories. On error nothing is left.
+func (m *Manager) Begin(unit string, ops []Op) (*Tx, error) {
+	if _, err := fsys.MkdirAll(m.FS, m.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("cannot make the journal: %w", err)
+	}
+	id, err := m.nextID()
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the journal: %w", err)
+	}
+	tx := &Tx{m: m, ops: make([]Op, len(ops)), staged: make([]Digest, len(ops))}
+	copy(tx.ops, ops)
+	for i := range tx.ops {
+		o := &tx.ops[i]
+		switch o.Kind {
+		case Place, Remove:
+			o.Staged = path.Join(path.Dir(o.Path), fmt.Sprintf(".weld-%d-%d", id, i))
+		case Depmod:
+			o.Staged = path.Join(o.Folder, fmt.Sprintf(".weld-%d-%d", id, i))
+		}
+	}
+	tx.journal, err = m.create(fmt.Sprintf("%d-%s%s", id, unit, journalSuffix), header{
+		Version: journalVersion, Unit: unit, Ops: tx.ops,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the journal: %w", err)
+	}
+	for _, o := range tx.ops {
+		if o.Kind != Mkdir {
+			continue
+		}
+		err := m.FS.Mkdir(o.Path, fs.FileMode(o.Mode))
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err == nil {
+			err = m.FS.SyncDir(path.Dir(o.Path))
+		}
+		if err != nil {
+			return nil, tx.fail(fmt.Errorf("cannot make folder %s: %w", o.Path, err))
+		}
+	}
+	return tx, nil
+}
+
+// Stage writes the new bytes of the i-th operation, a Place, beside its
+// target and makes them durable. It may be called by several goroutines, once
+// for each i. The Info is that of the file when it will be in place.
+func (tx *Tx) Stage(i int, c Content) (fsys.Info, Digest, error) {
+	o := tx.ops[i]
+	info, d, err := tx.stage(o, c)
+	if err != nil {
+		return info, d, fmt.Errorf("cannot stage %s: %w", o.Path, err)
+	}
+	tx.staged[i] = d
+	return info, d, nil
+}
+
+func (tx *Tx) stage(o Op, c Content) (info fsys.Info, d Digest, err error) {
+	fsx := tx.m.FS
+	f, err := fsx.Create(o.Staged, fs.FileMode(o.Mode))
+	if errors.Is(err, fs.ErrExist) {
+		// No journal knows it, so it is debris of one that was lost.
+		if err = fsx.Unlink(o.Staged); err == nil {
+			f, err = fsx.Create(o.Staged, fs.FileMode(o.Mode))
+		}
+	}
+	if err != nil {
+		return info, d, err
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	w := &meter{w: f}
+	if c.Digest.SHA256 == "" {
+		w.h = sha256.New()
+	}
+	if err := c.Write(w); err != nil {
+		return info, d, err
+	}
+	d = c.Digest
+	if w.h != nil {
+		d = Digest{SHA256: hex.EncodeToString(w.h.Sum(nil)), Size: w.n}
+	}
+	if d.Size != w.n {
+		return info, d, fmt.Errorf("%d bytes were written, not %d", w.n, d.Size)
+	}
+	if info, err = f.Stat(); err != nil {
+		return info, d, err
+	}
+	if info.UID != o.UID || info.GID != o.GID {
+		// chown clears setuid bits; we place none.
+		if err := f.Chown(o.UID, o.GID); err != nil {
+			return info, d, err
+		}
+	}
+	for name, value := range c.Xattrs {
+		if err := f.SetXattr(name, value); err != nil {
+			return info, d, err
+		}
+	}
+	if !c.Mtime.IsZero() {
+		if err := f.SetMtime(c.Mtime); err != nil {
+			return info, d, err
+		}
+	}
+	if err := f.Sync(); err != nil {
+		return info, d, err
+	}
+	info, err = f.Stat()
+	return info, d, err
+}
+
+// meter counts and, with h, hashes what is written.
+type meter struct {
+	w io.Writer
+	h hash.Hash
+	n int64
+}
+
+func (m *meter) Write(p []byte) (int, error) {
+	n, err := m.w.Write(p)
+	m.n += int64(n)
+	if m.h != nil {
+		m.h.Write(p[:n])
+	}
+	return n, err
+}
+
+// Abort takes the transaction back before the switch.
+func (tx *Tx) Abort() error { return tx.fail(nil) }
+
+// Commit makes the staged bytes durable, switches the names, runs depmod and
+// drops the old bytes. On error everything is taken back, unless the error is
+// an *OpenError. A context that ends before the last name is switched takes
+// the transaction back as well.
+func (tx *Tx) Commit(ctx context.Context) error {
+	fsx := tx.m.FS
+	for i, o := range tx.ops {
+		if o.Kind == Place && tx.staged[i].SHA256 == "" {
+			return tx.fail(fmt.Errorf("cannot commit: %s was not staged", o.Path))
+		}
+	}
+	for _, o := range tx.ops {
+		if o.Kind == Depmod {
+			if err := keepIndex(fsx, o); err != nil {
+				return tx.fail(fmt.Errorf("cannot keep the module index of %s: %w", o.Kernel, err))
+			}
+		}
+	}
+	if err := tx.syncDirs(); err != nil {
+		return tx.fail(err)
+	}
+	if err := tx.precheck(); err != nil {
+		return tx.fail(err)
+	}
+	tx.switching = true
+	if err := tx.journal.append(record{State: switching, Staged: tx.staged}); err != nil {
+		return tx.fail(fmt.Errorf("cannot write the journal: %w", err))
+	}
+	if err := tx.switchAll(ctx); err != nil {
+		return tx.fail(err)
+	}
+	if err := tx.journal.append(record{State: switched}); err != nil {
+		return tx.fail(fmt.Errorf("cannot write the journal: %w", err))
+	}
+	return tx.m.finish(tx.journal, tx.ops)
+}
+
+// fail takes everything back and returns cause, or an *OpenError.
+func (tx *Tx) fail(cause error) error {
+	index := tx.m.dropIndex
+	if tx.switching {
+		index = tx.m.restoreIndex
+	}
+	if err := tx.m.undo(tx.ops, tx.staged, index); err != nil {
+		_ = tx.journal.close()
+		return &OpenError{Journal: tx.journal.name, Cause: cause, Err: err}
+	}
+	if err := tx.m.forget(tx.journal); err != nil {
+		return &OpenError{Journal: tx.journal.name, Cause: cause, Err: err}
+	}
+	return cause
+}
+
+// precheck compares each target with what it was when the plan was made.
+func (tx *Tx) precheck() error {
+	for _, o := range tx.ops {
+		if o.Kind != Place && o.Kind != Remove {
+			continue
+		}
+		info, err := tx.m.FS.Lstat(o.Path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			if o.Was != nil {
+				return &ChangedError{Path: o.Path}
+			}
+		case err != nil:
+			return fmt.Errorf("cannot look at %s: %w", o.Path, err)
+		case o.Was == nil || *See(info) != *o.Was:
+			return &ChangedError{Path: o.Path}
+		}
+	}
+	return nil
+}
+
+// switchAll switches every name, then runs depmod, and makes it durable.
+func (tx *Tx) switchAll(ctx context.Context) error {
+	fsx := tx.m.FS
+	for _, o := range tx.ops {
+		if err := context.Cause(ctx); err != nil {
+			return fmt.Errorf("cannot go on: %w", err)
+		}
+		var err error
+		switch o.Kind {
+		case Place:
+			err = switchPlace(fsx, o)
+		case Remove:
+			err = fsx.RenameNoReplace(o.Path, o.Staged)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot switch %s: %w", o.Path, err)
+		}
+	}
+	if err := tx.syncDirs(); err != nil {
+		return err
+	}
+	for _, o := range tx.ops {
+		if o.Kind != Depmod {
+			continue
+		}
+		warnings, err := tx.m.depmod(ctx, o)
+		if err != nil {
+			return err
+		}
+		tx.Warnings = append(tx.Warnings, warnings...)
+	}
+	return context.Cause(ctx)
+}
+
+func switchPlace(fsx fsys.FS, o Op) error {
+	if o.Was == nil {
+		return fsx.RenameNoReplace(o.Staged, o.Path)
+	}
+	err := fsx.Exchange(o.Staged, o.Path)
+	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	if err := fsx.Link(o.Path, o.Staged+oldSuffix); err != nil {
+		return err
+	}
+	return fsx.Rename(o.Staged, o.Path)
+}
+
+// oldSuffix marks the second name of a file that could not be exchanged.
+const oldSuffix = "-old"
+
+// syncDirs makes the names in every folder that the operations touch durable.
+func (tx *Tx) syncDirs() error { return syncDirs(tx.m.FS, tx.ops) }
+
+func syncDirs(fsx fsys.FS, ops []Op) error {
+	done := map[string]bool{}
+	for _, o := range ops {
+		dir := path.Dir(o.Staged)
+		if o.Staged == "" || done[dir] {
+			continue
+		}
+		done[dir] = true
+		if err := fsx.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot make %s durable: %w", dir, err)
+		}
+	}
+	return nil
+}

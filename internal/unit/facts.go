@@ -1,0 +1,361 @@
+package unit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"koweld/internal/dpkg"
+	"koweld/internal/fsys"
+	"koweld/internal/store"
+	"koweld/internal/tool"
+	"koweld/internal/txn"
+	"koweld/manifest"
+)
+
+// depth says how closely placed files are looked at.
+type depth bool
+
+const (
+	// byStat takes a file for unchanged if its size, mtime and inode are.
+	byStat depth = false
+	// byBytes reads every file.
+	byBytes depth = true
+)
+
+// fileLimit bounds a file that is no module, in bytes.
+const fileLimit = 64 << 20
+
+// newFacts looks at everything that a plan for a package needs. m is nil for
+// a removal.
+func (s *System) newFacts(ctx context.Context, pkg string, m *manifest.Manifest, old *store.Record, d depth) (*facts, error) {
+	f := &facts{
+		pkg: pkg, st: s.store(), uid: s.UID, gid: s.GID, old: old,
+		targets: make(map[string]*target), folders: make(map[string]bool),
+		saved: make(map[string]bool), kernels: make(map[string]string),
+		state: make(map[string]*fsys.Info),
+	}
+	if m != nil {
+		f.wants = wants(m)
+	}
+	for i := range f.wants {
+		if err := s.lookAt(f, f.wants[i].path); err != nil {
+			return nil, err
+		}
+	}
+	if old != nil {
+		for i := range old.Files {
+			rec := &old.Files[i]
+			if err := s.lookAt(f, rec.Path); err != nil {
+				return nil, err
+			}
+			if err := s.compare(f.targets[rec.Path], rec, d); err != nil {
+				return nil, err
+			}
+			if rec.Original != nil {
+				if err := s.lookAt(f, rec.Original.Saved); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	if err := s.stateFacts(f); err != nil {
+		return nil, err
+	}
+	if m == nil {
+		return f, nil
+	}
+	for i := range f.wants {
+		w := &f.wants[i]
+		t := f.targets[w.path]
+		if !t.intact {
+			continue
+		}
+		current, err := s.isCurrent(w, t.rec, m, old)
+		if err != nil {
+			return nil, err
+		}
+		t.current = current
+	}
+	return f, s.findOwners(ctx, f)
+}
+
+// wants lists what a manifest declares, modules first.
+func wants(m *manifest.Manifest) []want {
+	var all []want
+	for i := range m.Modules {
+		mod := &m.Modules[i]
+		all = append(all, want{
+			path: path.Join(modulesDir, m.Kernel, mod.Target()), mode: 0o644, module: mod,
+		})
+	}
+	for i := range m.Files {
+		file := &m.Files[i]
+		all = append(all, want{path: file.Install, mode: store.Mode(file.Mode), file: file})
+	}
+	return all
+}
+
+// lookAt notes what is at a path, and which folders above it exist.
+func (s *System) lookAt(f *facts, name string) error {
+	if f.targets[name] != nil {
+		return nil
+	}
+	t := &target{path: name}
+	f.targets[name] = t
+	info, err := lstat(s.FS, name)
+	if err != nil {
+		return fmt.Errorf("cannot look at %s: %w", name, err)
+	}
+	t.there = info
+	return s.lookAbove(f, name)
+}
+
+func (s *System) lookAbove(f *facts, name string) error {
+	for dir := path.Dir(name); dir != "/"; dir = path.Dir(dir) {
+		if _, known := f.folders[dir]; known {
+			return nil
+		}
+		info, err := s.FS.Stat(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot look at %s: %w", dir, err)
+		}
+		f.folders[dir] = err == nil && info.IsDir()
+		if err == nil && !info.IsDir() {
+			return &TargetError{Path: name, Reason: dir + " is not a folder"}
+		}
+	}
+	return nil
+}
+
+// lstat returns nil for what is not there.
+func lstat(fsx fsys.FS, name string) (*fsys.Info, error) {
+	info, err := fsx.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &info, nil
+}
+
+// compare notes whether what is at a path is what the record says.
+func (s *System) compare(t *target, rec *store.File, d depth) error {
+	t.rec = rec
+	if t.there == nil || !t.there.IsRegular() {
+		return nil
+	}
+	sameStat := t.there.Size == rec.Size && t.there.Mtime.UnixNano() == rec.Mtime && t.there.Ino == rec.Ino
+	if !sameStat || d == byBytes {
+		if t.there.Size != rec.Size {
+			return nil
+		}
+		sum, err := txn.Sum(s.FS, t.path)
+		if err != nil {
+			return fmt.Errorf("cannot read %s: %w", t.path, err)
+		}
+		if sum != rec.SHA256 {
+			return nil
+		}
+	}
+	t.ours = true
+	t.intact = t.there.Mode.Perm() == fs.FileMode(rec.Mode) && t.there.UID == rec.UID && t.there.GID == rec.GID
+	return nil
+}
+
+// isCurrent reports whether what was placed is what is declared now.
+func (s *System) isCurrent(w *want, rec *store.File, m *manifest.Manifest, old *store.Record) (bool, error) {
+	if rec.Mode != w.mode {
+		return false, nil
+	}
+	if w.file != nil {
+		if rec.Module != nil {
+			return false, nil
+		}
+		data, err := s.readInput(w.file.Source)
+		if err != nil {
+			return false, &InputError{Target: w.path, Err: err}
+		}
+		sum := sha256.Sum256(data)
+		return rec.SHA256 == hex.EncodeToString(sum[:]), nil
+	}
+	mod := rec.Module
+	if mod == nil || mod.ImageSHA256 != w.module.Image.SHA256 || mod.Compress != string(w.module.Compress) {
+		return false, nil
+	}
+	if old.Manifest.SHA256 == m.SHA256 {
+		return true, nil
+	}
+	allowed := false
+	for _, signer := range m.Signers {
+		allowed = allowed || signer.SHA256 == mod.Signer.SHA256
+	}
+	if !allowed {
+		return false, nil
+	}
+	data, err := s.readInput(w.module.Signature)
+	if err != nil {
+		return false, &InputError{Target: w.path, Err: err}
+	}
+	sum := sha256.Sum256(data)
+	return mod.SignatureSHA256 == hex.EncodeToString(sum[:]), nil
+}
+
+// readInput reads a small input of a trusted owner.
+func (s *System) readInput(name string) ([]byte, error) {
+	f, err := s.FS.OpenTrusted(name, s.Trust)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f, fileLimit)
+}
+
+// stateFacts looks at koweld's own files.
+func (s *System) stateFacts(f *facts) error {
+	for _, name := range []string{f.st.RecordPath(f.pkg), f.st.SumsPath(f.pkg)} {
+		info, err := lstat(s.FS, name)
+		if err != nil {
+			return fmt.Errorf("cannot look at %s: %w", name, err)
+		}
+		f.state[name] = info
+		if err := s.lookAbove(f, name); err != nil {
+			return err
+		}
+	}
+	if err := s.lookAbove(f, path.Join(f.st.Saved(f.pkg), "x")); err != nil {
+		return err
+	}
+	return s.walkSaved(f, f.st.Saved(f.pkg))
+}
+
+// walkSaved notes what lies below the package's saved folder.
+func (s *System) walkSaved(f *facts, dir string) error {
+	entries, err := s.FS.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot look at %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		if e.IsDir() {
+			f.folders[name] = true
+			if err := s.walkSaved(f, name); err != nil {
+				return err
+			}
+			continue
+		}
+		f.saved[name] = true
+	}
+	return nil
+}
+
+// kernelFacts notes the kernels whose index follows a change. It returns
+// whether depmod is wanted and not there.
+func (s *System) kernelFacts(f *facts, kernels ...string) (missing bool, err error) {
+	for _, kernel := range kernels {
+		folder := path.Join(modulesDir, kernel)
+		info, err := s.FS.Stat(folder)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false, fmt.Errorf("cannot look at %s: %w", folder, err)
+		}
+		if info.IsDir() {
+			f.kernels[kernel] = folder
+		}
+	}
+	if len(f.kernels) == 0 {
+		return false, nil
+	}
+	_, err = s.Tool.Look("depmod")
+	var absent *tool.MissingError
+	if errors.As(err, &absent) {
+		clear(f.kernels)
+		return true, nil
+	}
+	return false, err
+}
+
+// findOwners notes who holds the targets that are to be written.
+func (s *System) findOwners(ctx context.Context, f *facts) error {
+	spelt := make(map[string]*target) // every name of a target
+	var names []string
+	for _, w := range f.wants {
+		t := f.targets[w.path]
+		if t.current {
+			continue
+		}
+		for _, name := range s.spellings(w.path) {
+			spelt[name] = t
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	records, err := s.store().LoadAll()
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if r.Package == f.pkg {
+			continue
+		}
+		for _, file := range r.Files {
+			for _, name := range s.spellings(file.Path) {
+				if t := spelt[name]; t != nil {
+					t.owner = "the koweld unit " + r.Package
+				}
+			}
+		}
+	}
+	has, err := s.hasDpkg()
+	if err != nil || !has {
+		return err
+	}
+	owners, err := s.dpkg().Owners(ctx, names)
+	if err != nil {
+		return err
+	}
+	for name, pkgs := range owners {
+		for _, pkg := range pkgs {
+			if t := spelt[name]; t != nil && pkg != f.pkg {
+				t.owner = "package " + pkg
+			}
+		}
+	}
+	return nil
+}
+
+// spellings returns a path and, where /usr is merged, its other spelling.
+// Where it is split the other spelling is another file.
+func (s *System) spellings(name string) []string {
+	twin := dpkg.Twin(name)
+	if twin == "" {
+		return []string{name}
+	}
+	// Compare the deepest folders that exist: what is missing below them
+	// will be made in the one and so appear in the other.
+	here, there := path.Dir(name), path.Dir(twin)
+	for here != "/" && there != "/" {
+		a, errA := s.FS.Stat(here)
+		b, errB := s.FS.Stat(there)
+		if errA == nil && errB == nil && a.SameFile(b) {
+			return []string{name, twin}
+		}
+		if errA == nil || errB == nil {
+			return []string{name}
+		}
+		here, there = path.Dir(here), path.Dir(there)
+	}
+	return []string{name}
+}

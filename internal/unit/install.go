@@ -1,0 +1,390 @@
+package unit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"sync"
+	"time"
+
+	"koweld/assemble"
+	"koweld/internal/fsys"
+	"koweld/internal/store"
+	"koweld/internal/txn"
+	"koweld/manifest"
+)
+
+// Change says what a run did to a unit.
+type Change struct {
+	Package  string         `json:"package"`
+	Kernel   string         `json:"kernel"`
+	Action   Action         `json:"action"`
+	Steps    []string       `json:"steps,omitempty"` // what was done, or would be
+	Kept     []KeptFile     `json:"kept,omitempty"`
+	Pending  []store.Effect `json:"pending,omitempty"`
+	Warnings []string       `json:"warnings,omitempty"`
+	Modules  int            `json:"modules"`
+	Files    int            `json:"files"`
+}
+
+// Action is what a run did.
+type Action string
+
+// What a run can do to a unit.
+const (
+	Installed Action = "installed"
+	Unchanged Action = "unchanged"
+	Removed   Action = "removed"
+	Repaired  Action = "repaired"
+	Planned   Action = "planned" // with --dry-run
+)
+
+// KeptFile tells where bytes that are not ours were moved.
+type KeptFile struct {
+	Path string `json:"path"`
+	To   string `json:"to"`
+}
+
+// InstallOptions say how to install.
+type InstallOptions struct {
+	DryRun bool
+}
+
+// Install makes what the manifests declare true, each a unit of its own. An
+// argument is the name of a package or the absolute path of a manifest below
+// the root.
+func (s *System) Install(ctx context.Context, args []string, opts InstallOptions) ([]Change, error) {
+	var changes []Change
+	apply := func() error {
+		return eachUnit(args, func(arg string) error {
+			m, err := s.Load(arg)
+			if err != nil {
+				return err
+			}
+			c, err := s.install(ctx, m, byStat, opts.DryRun)
+			if err != nil {
+				return err
+			}
+			changes = append(changes, *c)
+			return nil
+		})
+	}
+	if opts.DryRun {
+		return changes, apply()
+	}
+	err := s.locked(ctx, apply)
+	return changes, errors.Join(err, s.runEffects(ctx, changes))
+}
+
+// install brings one unit to what its manifest declares.
+func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, dryRun bool) (*Change, error) {
+	if len(m.Modules) > 0 {
+		folder := path.Join(modulesDir, m.Kernel)
+		if info, err := s.FS.Stat(folder); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+			return nil, &KernelError{Kernel: m.Kernel, Path: folder}
+		} else if err != nil {
+			return nil, fmt.Errorf("cannot look at %s: %w", folder, err)
+		}
+	}
+	old, err := s.store().Load(m.Package)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.newFacts(ctx, m.Package, m, old, d)
+	if err != nil {
+		return nil, err
+	}
+	p, err := planInstall(f, m)
+	if err != nil {
+		return nil, err
+	}
+	c := &Change{
+		Package: m.Package, Kernel: m.Kernel, Action: Installed,
+		Modules: len(m.Modules), Files: len(m.Files),
+	}
+	if err := s.planEffects(ctx, f, p, m, c, d); err != nil {
+		return nil, err
+	}
+	unchanged, err := s.isUnchanged(p, old)
+	if err != nil {
+		return nil, err
+	}
+	if unchanged {
+		c.Action = Unchanged
+		c.Pending = old.Pending
+		return c, nil
+	}
+	f.placeState(p)
+	if dryRun {
+		c.Action = Planned
+		for _, o := range p.ops {
+			c.Steps = append(c.Steps, o.String())
+		}
+		return c, nil
+	}
+	if err := s.checkSpace(p); err != nil {
+		return nil, err
+	}
+	if err := s.apply(ctx, m, p, c); err != nil {
+		return nil, err
+	}
+	c.Pending = p.record.Pending
+	s.report(p, c)
+	return c, nil
+}
+
+// isUnchanged reports whether a plan would do nothing and record nothing new.
+func (s *System) isUnchanged(p *plan, old *store.Record) (bool, error) {
+	if old == nil || len(p.ops) > 0 || old.Manifest.SHA256 != p.record.Manifest.SHA256 ||
+		!slices.Equal(old.Pending, p.record.Pending) {
+		return false, nil
+	}
+	problem, err := s.sumsProblem(old)
+	return problem == "", err
+}
+
+// report tells what was kept and warned of.
+func (s *System) report(p *plan, c *Change) {
+	for _, k := range p.kept {
+		c.Kept = append(c.Kept, KeptFile{Path: k.from, To: k.to})
+		s.observe(Event{Kind: Kept, Unit: c.Package, Name: k.from, Detail: k.to})
+	}
+	for _, w := range c.Warnings {
+		s.observe(Event{Kind: Warning, Unit: c.Package, Detail: w})
+	}
+}
+
+// checkSpace refuses early what cannot fit. Compressed sizes are not known
+// yet and count as nothing: then the staging finds out.
+func (s *System) checkSpace(p *plan) error {
+	need := make(map[uint64]uint64) // by device
+	for i, o := range p.ops {
+		w := p.sources[i].want
+		if o.Kind != txn.Place || w == nil || w.module == nil || w.module.Compress != manifest.None {
+			continue
+		}
+		dir := path.Dir(o.Path)
+		info, err := s.FS.Stat(dir)
+		for errors.Is(err, fs.ErrNotExist) {
+			dir = path.Dir(dir)
+			info, err = s.FS.Stat(dir)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot look at %s: %w", dir, err)
+		}
+		space, err := s.FS.Space(dir)
+		if err != nil {
+			return fmt.Errorf("cannot look at %s: %w", dir, err)
+		}
+		need[info.Dev] += uint64(w.module.Image.Size)
+		if need[info.Dev] > space.Bytes {
+			return &SpaceError{Path: o.Path, Need: need[info.Dev], Free: space.Bytes}
+		}
+	}
+	return nil
+}
+
+// apply runs the transaction of a plan.
+func (s *System) apply(ctx context.Context, m *manifest.Manifest, p *plan, c *Change) error {
+	tx, err := s.txn().Begin(c.Package, p.ops)
+	if err != nil {
+		return err
+	}
+	if err := s.stageAll(ctx, tx, m, p, c); err != nil {
+		if aerr := tx.Abort(); aerr != nil {
+			var open *txn.OpenError
+			if errors.As(aerr, &open) {
+				open.Cause = err
+			}
+			return aerr
+		}
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return err
+	}
+	c.Warnings = append(c.Warnings, tx.Warnings...)
+	return nil
+}
+
+// stageAll stages every Place: first the copies, then the modules and files,
+// last the record, which tells of them.
+func (s *System) stageAll(ctx context.Context, tx *txn.Tx, m *manifest.Manifest, p *plan, c *Change) error {
+	var modules []*manifest.Module
+	var indexes []int // of their operations
+	for i, o := range p.ops {
+		src := p.sources[i]
+		var err error
+		switch {
+		case o.Kind != txn.Place || src.state != notState:
+			continue
+		case src.copy != "":
+			err = s.stageCopy(tx, i, src, p)
+		case src.want.file != nil:
+			err = s.stageFile(tx, i, src.want, p)
+		default:
+			modules = append(modules, src.want.module)
+			indexes = append(indexes, i)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(modules) > 0 {
+		var mu sync.Mutex
+		done := 0
+		err := s.welder().All(ctx, m, modules, s.Procs, s.Memory, func(k int, w *assemble.Welded) error {
+			i := indexes[k]
+			info, digest, err := tx.Stage(i, txn.Content{
+				Write:  func(out io.Writer) error { return writeSegments(out, w.Segments) },
+				Digest: txn.Digest{SHA256: w.SHA256, Size: w.Size},
+			})
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			done++
+			file := p.record.Find(p.ops[i].Path)
+			s.fill(file, info, digest)
+			file.Module = moduleRecord(modules[k], w)
+			for _, text := range w.Warnings {
+				c.Warnings = append(c.Warnings, modules[k].Name+".ko: "+text)
+			}
+			s.observe(Event{
+				Kind: Welded, Unit: c.Package, Name: path.Base(p.ops[i].Path), Size: w.Size,
+				Detail: describe(w), Index: done, Total: len(modules),
+			})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.stageState(tx, p)
+}
+
+func describe(w *assemble.Welded) string {
+	how := "shipped whole"
+	if w.Engine == "link" {
+		how = "linked by " + w.Tool
+	}
+	return how + ", signed by " + w.Signer.Subject
+}
+
+func moduleRecord(m *manifest.Module, w *assemble.Welded) *store.Module {
+	return &store.Module{
+		Name: m.Name, ImageSHA256: w.ImageSHA256, ImageSize: w.ImageSize,
+		SignatureSHA256: w.SignatureSHA256, Engine: w.Engine, Tool: w.Tool,
+		Compress: string(m.Compress),
+		Signer: store.Signer{
+			Subject: w.Signer.Subject, SHA256: w.Signer.Fingerprint, KeyID: w.Signer.Identifier,
+		},
+	}
+}
+
+func writeSegments(out io.Writer, segments [][]byte) error {
+	for _, b := range segments {
+		if _, err := out.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill notes a staged file in the record.
+func (s *System) fill(file *store.File, info fsys.Info, d txn.Digest) {
+	file.SHA256, file.Size = d.SHA256, d.Size
+	file.Mtime = info.Mtime.UnixNano()
+	if !s.Reproducible {
+		file.Ino = info.Ino
+	}
+}
+
+// stageCopy stages a copy of a file with its owner, mode, mtime and extended
+// attributes.
+func (s *System) stageCopy(tx *txn.Tx, i int, src source, p *plan) error {
+	f, err := s.FS.Open(src.copy)
+	if err != nil {
+		return fmt.Errorf("cannot save %s: %w", src.copy, err)
+	}
+	defer f.Close()
+	content := txn.Content{Write: func(w io.Writer) error {
+		_, err := io.Copy(w, f)
+		return err
+	}}
+	if src.meta != nil {
+		content.Xattrs = src.meta.Xattrs
+		content.Mtime = time.Unix(0, src.meta.Mtime)
+		_, _, err = tx.Stage(i, content)
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("cannot save %s: %w", src.copy, err)
+	}
+	content.Mtime = info.Mtime
+	if content.Xattrs, err = f.Xattrs(); err != nil {
+		return fmt.Errorf("cannot save the attributes of %s: %w", src.copy, err)
+	}
+	_, digest, err := tx.Stage(i, content)
+	if err != nil {
+		return err
+	}
+	if p.record == nil {
+		return nil
+	}
+	if file := p.record.Find(src.copy); file != nil && file.Original != nil && file.Original.Saved == p.ops[i].Path {
+		file.Original.SHA256 = digest.SHA256
+		file.Original.Xattrs = content.Xattrs
+	}
+	return nil
+}
+
+func (s *System) stageFile(tx *txn.Tx, i int, w *want, p *plan) error {
+	data, err := s.readInput(w.file.Source)
+	if err != nil {
+		return &InputError{Target: w.path, Err: err}
+	}
+	info, digest, err := tx.Stage(i, txn.Content{Write: func(out io.Writer) error {
+		_, err := out.Write(data)
+		return err
+	}})
+	if err != nil {
+		return err
+	}
+	file := p.record.Find(w.path)
+	s.fill(file, info, digest)
+	file.Source = w.file.Source
+	return nil
+}
+
+// stageState stages the record and the digests, once all others are staged.
+func (s *System) stageState(tx *txn.Tx, p *plan) error {
+	for i := range p.ops {
+		var data []byte
+		var err error
+		switch p.sources[i].state {
+		case recordFile:
+			data, err = store.Encode(p.record)
+		case sumsFile:
+			data = store.EncodeSums(p.record)
+		default:
+			continue
+		}
+		if err == nil {
+			_, _, err = tx.Stage(i, txn.Content{Write: func(w io.Writer) error {
+				_, err := w.Write(data)
+				return err
+			}})
+		}
+		if err != nil {
+			return fmt.Errorf("cannot write the record: %w", err)
+		}
+	}
+	return nil
+}

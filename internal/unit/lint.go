@@ -1,0 +1,200 @@
+package unit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"koweld/assemble"
+	"koweld/internal/dpkg"
+	"koweld/manifest"
+)
+
+// Finding is something a packager should know.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	File     string   `json:"file"`
+	Line     int      `json:"line,omitempty"`
+	Column   int      `json:"column,omitempty"`
+	Text     string   `json:"text"`
+	Hint     string   `json:"hint,omitempty"`
+}
+
+// Severity of a finding.
+type Severity string
+
+// The severities.
+const (
+	LintError   Severity = "error"   // it will fail on a target
+	LintWarning Severity = "warning" // it may, or is poor
+)
+
+// Report is what lint found in one manifest.
+type Report struct {
+	Package  string    `json:"package"`
+	File     string    `json:"file"`
+	Modules  int       `json:"modules"`
+	Findings []Finding `json:"findings"`
+}
+
+// Failed reports whether there is an error among the findings.
+func (r *Report) Failed() bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == LintError })
+}
+
+func (r *Report) add(sev Severity, pos manifest.Pos, text, hint string) {
+	r.Findings = append(r.Findings, Finding{
+		Severity: sev, File: r.File, Line: pos.Line, Column: pos.Column, Text: text, Hint: hint,
+	})
+}
+
+func (r *Report) addErr(pos manifest.Pos, err error) {
+	var h interface{ Hint() string }
+	hint := ""
+	if errors.As(err, &h) {
+		hint = h.Hint()
+	}
+	r.add(LintError, pos, err.Error(), hint)
+}
+
+// Lint says all that a manifest and its inputs show: every module is formed
+// and proven, in the folder scratch, as a target would do it. Nothing is
+// placed.
+func (s *System) Lint(ctx context.Context, m *manifest.Manifest, scratch string) (*Report, error) {
+	r := &Report{Package: m.Package, File: m.File, Modules: len(m.Modules), Findings: []Finding{}}
+	w := s.welder()
+	w.Scratch = scratch
+	if len(m.Modules) > 0 {
+		if err := s.lintModules(ctx, w, m, r); err != nil {
+			return nil, err
+		}
+	}
+	for i := range m.Files {
+		f := &m.Files[i]
+		if _, err := s.readInput(f.Source); err != nil {
+			r.addErr(f.Pos, &InputError{Target: f.Install, Err: err})
+		}
+		if twin := dpkg.Twin(f.Install); twin != "" && !strings.HasPrefix(f.Install, "/usr/") {
+			r.add(LintWarning, f.Pos, fmt.Sprintf("%s is an aliased spelling", f.Install), "use "+twin)
+		}
+	}
+	if err := s.lintOwners(ctx, m, r); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Column - b.Column
+	})
+	return r, nil
+}
+
+// lintModules forms every module.
+func (s *System) lintModules(ctx context.Context, w *assemble.Welder, m *manifest.Manifest, r *Report) error {
+	if _, err := w.LoadSigners(m); err != nil {
+		pos := manifest.Pos{}
+		if len(m.Signers) > 0 {
+			pos = m.Signers[0].Pos
+		}
+		r.addErr(pos, err)
+		return nil
+	}
+	var mu sync.Mutex
+	used := make(map[string]bool) // fingerprints
+	said := make(map[string]bool)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(s.Procs, 1))
+	for i := range m.Modules {
+		mod := &m.Modules[i]
+		g.Go(func() error {
+			// Uncompressed, so that its image can be looked at.
+			plain := *mod
+			plain.Compress = manifest.None
+			welded, err := w.Weld(ctx, m, &plain)
+			mu.Lock()
+			defer mu.Unlock()
+			if cause := context.Cause(ctx); cause != nil {
+				return cause
+			}
+			if err != nil {
+				r.addErr(mod.Pos, err)
+				return nil
+			}
+			used[welded.Signer.Fingerprint] = true
+			for _, text := range welded.Warnings {
+				if !said[text] {
+					said[text] = true
+					r.add(LintWarning, mod.Pos, text, "")
+				}
+			}
+			lintImage(m, mod, welded, r)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, signer := range m.Signers {
+		if len(used) > 0 && !used[signer.SHA256] {
+			r.add(LintWarning, signer.Pos, "no module is signed by "+path.Base(signer.Certificate), "remove the signer")
+		}
+	}
+	return nil
+}
+
+// lintImage compares what a module says of itself with the manifest.
+func lintImage(m *manifest.Manifest, mod *manifest.Module, welded *assemble.Welded, r *Report) {
+	info, err := assemble.Modinfo(welded.Segments[0])
+	if err != nil {
+		r.addErr(mod.Pos, err)
+		return
+	}
+	if names := info["name"]; len(names) > 0 && !sameModule(names[0], mod.Name) {
+		r.add(LintError, mod.Pos, fmt.Sprintf("module %s calls itself %s", mod.Name, names[0]), "name it so in the manifest")
+	}
+	magic := info["vermagic"]
+	if len(magic) == 0 {
+		r.add(LintError, mod.Pos, fmt.Sprintf("module %s has no vermagic", mod.Name), "is its .mod.o among the objects?")
+		return
+	}
+	if release, _, _ := strings.Cut(magic[0], " "); release != m.Kernel {
+		r.add(LintError, mod.Pos, fmt.Sprintf("module %s is of kernel %s", mod.Name, release), "the manifest is for "+m.Kernel)
+	}
+}
+
+func sameModule(a, b string) bool {
+	return strings.ReplaceAll(a, "-", "_") == strings.ReplaceAll(b, "-", "_")
+}
+
+// lintOwners asks who holds the targets on this system.
+func (s *System) lintOwners(ctx context.Context, m *manifest.Manifest, r *Report) error {
+	f := &facts{pkg: m.Package, wants: wants(m), targets: make(map[string]*target)}
+	for _, w := range f.wants {
+		f.targets[w.path] = &target{path: w.path}
+	}
+	if err := s.findOwners(ctx, f); err != nil {
+		return err
+	}
+	for _, w := range f.wants {
+		if owner := f.targets[w.path].owner; owner != "" {
+			r.addErr(w.pos(), &TargetError{Path: w.path, Reason: owner + " owns it"})
+		}
+	}
+	return nil
+}
+
+// pos is where the manifest declares a file.
+func (w *want) pos() manifest.Pos {
+	if w.module != nil {
+		return w.module.Pos
+	}
+	return w.file.Pos
+}
+

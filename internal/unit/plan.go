@@ -1,0 +1,312 @@
+package unit
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"koweld/internal/fsys"
+	"koweld/internal/store"
+	"koweld/internal/txn"
+	"koweld/manifest"
+)
+
+// A want is one file that a manifest declares.
+type want struct {
+	path   string
+	mode   store.Mode
+	module *manifest.Module // nil for a file
+	file   *manifest.File
+}
+
+// A target is what is known of one path, wanted or recorded.
+type target struct {
+	path  string
+	there *fsys.Info  // nil: nothing is there
+	rec   *store.File // what our record says of it; nil if it is not ours
+	// intact: what is there is, byte for byte, what the record says, with
+	// its mode and owner. ours: at least its bytes are.
+	intact, ours bool
+	owner        string // a package or unit that holds it, ours excepted
+	// current: intact, and what is declared is what was placed.
+	current bool
+}
+
+// refusal says why a path must not be written, or "".
+func (t *target) refusal() string {
+	switch {
+	case t.owner != "":
+		return t.owner + " owns it"
+	case t.there == nil || t.there.IsRegular():
+		return ""
+	case t.there.IsDir():
+		return "it is a directory"
+	case t.there.Mode&fs.ModeSymlink != 0:
+		return "it is a symbolic link"
+	}
+	return "it is not a regular file"
+}
+
+// A source says where the bytes of a Place come from.
+type source struct {
+	want  *want           // form it
+	copy  string          // or copy this file
+	meta  *store.Original // with this metadata; nil: that of the file itself
+	state stateFile       // or it is one of koweld's own
+}
+
+type stateFile int
+
+const (
+	notState stateFile = iota
+	recordFile
+	sumsFile
+)
+
+// A plan is what a transaction will do and what the record will say.
+type plan struct {
+	ops     []txn.Op
+	sources []source // by operation
+	record  *store.Record
+	kept    []keep // bytes that are not ours and change their place
+}
+
+type keep struct{ from, to string }
+
+func (p *plan) add(o txn.Op, s source) {
+	p.ops = append(p.ops, o)
+	p.sources = append(p.sources, s)
+}
+
+// facts are what a plan is made from.
+type facts struct {
+	pkg     string
+	st      *store.Store // for the names of its folders
+	uid     int          // owner of what is placed
+	gid     int
+	old     *store.Record
+	wants   []want
+	targets map[string]*target // by path, of wants and of old
+	folders map[string]bool    // folders known to exist
+	saved   map[string]bool    // names taken below the saved folder
+	// depmod: the kernels whose index must follow a change, and the folder
+	// of each.
+	kernels map[string]string
+	// state is what lies at the record and at the digests.
+	state map[string]*fsys.Info
+}
+
+// planInstall plans the way from what is there to what is wanted. record is
+// filled in while the files are staged.
+func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
+	p := &plan{record: &store.Record{
+		Package: m.Package, Kernel: m.Kernel,
+		Manifest: store.Manifest{Path: m.File, SHA256: m.SHA256},
+	}}
+	if f.old != nil {
+		p.record.Unknown = f.old.Unknown
+		p.record.Dirs = slices.Clone(f.old.Dirs)
+	}
+	wanted := make(map[string]bool, len(f.wants))
+	var refused error
+	for i := range f.wants {
+		w := &f.wants[i]
+		wanted[w.path] = true
+		t := f.targets[w.path]
+		if t.current {
+			p.record.Files = append(p.record.Files, *t.rec)
+			continue
+		}
+		if why := t.refusal(); why != "" {
+			refused = errors.Join(refused, &TargetError{Path: w.path, Reason: why})
+			continue
+		}
+		file := store.File{Path: w.path, Mode: w.mode, UID: f.uid, GID: f.gid}
+		switch {
+		case t.rec != nil:
+			file.Original = t.rec.Original
+			file.Unknown = t.rec.Unknown
+			if t.there != nil && !t.ours {
+				f.keepChanged(p, t)
+			}
+		case t.there != nil:
+			file.Original = f.saveOriginal(p, t)
+		}
+		for _, dir := range f.mkdirs(p, path.Dir(w.path)) {
+			if !slices.Contains(p.record.Dirs, dir) {
+				p.record.Dirs = append(p.record.Dirs, dir)
+			}
+		}
+		p.record.Files = append(p.record.Files, file)
+		p.add(txn.Op{Kind: txn.Place, Path: w.path, Mode: uint32(w.mode), UID: f.uid, GID: f.gid, Was: seen(t.there)}, source{want: w})
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	if f.old != nil {
+		for i := range f.old.Files {
+			if rec := &f.old.Files[i]; !wanted[rec.Path] {
+				f.takeBack(p, f.targets[rec.Path])
+			}
+		}
+	}
+	return p, nil
+}
+
+// planRemove plans the way back to what was there before.
+func planRemove(f *facts) *plan {
+	p := &plan{}
+	for i := range slices.Backward(f.old.Files) {
+		f.takeBack(p, f.targets[f.old.Files[i].Path])
+	}
+	f.removeState(p)
+	for _, dir := range slices.Backward(f.old.Dirs) {
+		p.add(txn.Op{Kind: txn.Rmdir, Path: dir}, source{})
+	}
+	return p
+}
+
+// takeBack removes a recorded file and gives the original back. What is not
+// ours is kept.
+func (f *facts) takeBack(p *plan, t *target) {
+	if t.there != nil && !t.there.IsRegular() {
+		return // somebody made it a link or a folder: it is theirs
+	}
+	if t.there != nil && !t.ours {
+		f.keepChanged(p, t)
+	}
+	o := t.rec.Original
+	var saved *target
+	if o != nil {
+		saved = f.targets[o.Saved]
+	}
+	if o != nil && saved.there != nil && !f.folders[path.Dir(t.path)] {
+		// Its folder went with the kernel: it stays where it is saved.
+		p.kept = append(p.kept, keep{from: t.path, to: o.Saved})
+		o = nil
+	}
+	if o == nil || saved.there == nil {
+		if t.there != nil {
+			p.add(txn.Op{Kind: txn.Remove, Path: t.path, Was: seen(t.there)}, source{})
+		}
+		return
+	}
+	p.add(txn.Op{
+		Kind: txn.Place, Path: t.path, Mode: uint32(o.Mode), UID: o.UID, GID: o.GID, Was: seen(t.there),
+	}, source{copy: o.Saved, meta: o})
+	p.add(txn.Op{Kind: txn.Remove, Path: o.Saved, Was: seen(saved.there)}, source{})
+	for dir := path.Dir(o.Saved); len(dir) > len(f.st.Saved("")); dir = path.Dir(dir) {
+		p.add(txn.Op{Kind: txn.Rmdir, Path: dir}, source{})
+	}
+}
+
+// saveOriginal copies a file of nobody to the saved folder.
+func (f *facts) saveOriginal(p *plan, t *target) *store.Original {
+	to := f.savedName(t.path, "")
+	f.copyTo(p, t, to)
+	return &store.Original{
+		Saved: to, Mode: store.Mode(t.there.Mode.Perm()), UID: t.there.UID, GID: t.there.GID,
+		Mtime: t.there.Mtime.UnixNano(),
+	}
+}
+
+// keepChanged copies bytes that somebody put in the place of ours.
+func (f *facts) keepChanged(p *plan, t *target) {
+	to := f.savedName(t.path, ".changed")
+	f.copyTo(p, t, to)
+	p.kept = append(p.kept, keep{from: t.path, to: to})
+}
+
+func (f *facts) copyTo(p *plan, t *target, to string) {
+	f.mkdirs(p, path.Dir(to))
+	p.add(txn.Op{
+		Kind: txn.Place, Path: to, Mode: uint32(t.there.Mode.Perm()), UID: t.there.UID, GID: t.there.GID,
+	}, source{copy: t.path})
+}
+
+// savedName is a free name below the package's saved folder.
+func (f *facts) savedName(name, suffix string) string {
+	base := path.Join(f.st.Saved(f.pkg), name) + suffix
+	to := base
+	for n := 2; f.saved[to]; n++ {
+		to = base + "." + strconv.Itoa(n)
+	}
+	f.saved[to] = true
+	return to
+}
+
+// mkdirs plans the folders that lead to dir and returns them, outermost
+// first.
+func (f *facts) mkdirs(p *plan, dir string) []string {
+	var missing []string
+	for d := dir; !f.folders[d] && d != "/"; d = path.Dir(d) {
+		missing = append(missing, d)
+		f.folders[d] = true
+	}
+	slices.Reverse(missing)
+	for _, d := range missing {
+		p.add(txn.Op{Kind: txn.Mkdir, Path: d, Mode: 0o755}, source{})
+	}
+	return missing
+}
+
+// placeState plans the record and the digests.
+func (f *facts) placeState(p *plan) {
+	record, sums := f.st.RecordPath(f.pkg), f.st.SumsPath(f.pkg)
+	f.mkdirs(p, path.Dir(record))
+	p.add(txn.Op{Kind: txn.Place, Path: sums, Mode: 0o644, UID: f.uid, GID: f.gid, Was: seen(f.state[sums])}, source{state: sumsFile})
+	p.add(txn.Op{Kind: txn.Place, Path: record, Mode: 0o644, UID: f.uid, GID: f.gid, Was: seen(f.state[record])}, source{state: recordFile})
+}
+
+func (f *facts) removeState(p *plan) {
+	for _, name := range []string{f.st.SumsPath(f.pkg), f.st.RecordPath(f.pkg)} {
+		if info := f.state[name]; info != nil {
+			p.add(txn.Op{Kind: txn.Remove, Path: name, Was: seen(info)}, source{})
+		}
+	}
+}
+
+// indexModules plans depmod for each kernel whose modules change, or for all
+// if one is overdue. It reports whether any module changes.
+func (f *facts) indexModules(p *plan, overdue bool) (changed bool) {
+	changed = overdue || p.touchesModules()
+	for _, kernel := range slices.Sorted(maps.Keys(f.kernels)) {
+		folder := f.kernels[kernel]
+		op := txn.Op{Kind: txn.Depmod, Kernel: kernel, Folder: folder}
+		run := overdue
+		for i, o := range p.ops {
+			rel, below := strings.CutPrefix(o.Path, folder+"/")
+			if !below || !isModuleOp(o) {
+				continue
+			}
+			run = true
+			if p.sources[i].want != nil {
+				op.Watch = append(op.Watch, rel)
+			}
+		}
+		if run {
+			p.add(op, source{})
+		}
+	}
+	return changed
+}
+
+// touchesModules reports whether a plan places or removes a module.
+func (p *plan) touchesModules() bool { return slices.ContainsFunc(p.ops, isModuleOp) }
+
+// isModuleOp reports whether an operation changes what depmod indexes.
+func isModuleOp(o txn.Op) bool {
+	return (o.Kind == txn.Place || o.Kind == txn.Remove) &&
+		strings.HasPrefix(o.Path, modulesDir+"/") && strings.Contains(path.Base(o.Path), ".ko")
+}
+
+func seen(i *fsys.Info) *txn.Seen {
+	if i == nil {
+		return nil
+	}
+	return txn.See(*i)
+}

@@ -1,0 +1,83 @@
+package unit
+
+import (
+	"context"
+	"fmt"
+
+	"koweld/internal/store"
+)
+
+// RemoveOptions say how to remove.
+type RemoveOptions struct {
+	DryRun bool
+}
+
+// Remove takes packages back from their records: what was placed goes, the
+// originals come back, and what somebody changed is kept. A package without a
+// record is done already.
+func (s *System) Remove(ctx context.Context, pkgs []string, opts RemoveOptions) ([]Change, error) {
+	var changes []Change
+	apply := func() error {
+		return eachUnit(pkgs, func(pkg string) error {
+			c, err := s.remove(ctx, pkg, opts.DryRun)
+			if err != nil {
+				return err
+			}
+			changes = append(changes, *c)
+			return nil
+		})
+	}
+	if opts.DryRun {
+		err := apply()
+		return changes, err
+	}
+	err := s.locked(ctx, apply)
+	return changes, err
+}
+
+func (s *System) remove(ctx context.Context, pkg string, dryRun bool) (*Change, error) {
+	old, err := s.store().Load(pkg)
+	if err != nil {
+		return nil, err
+	}
+	if old == nil {
+		return &Change{Package: pkg, Action: Unchanged}, nil
+	}
+	f, err := s.newFacts(ctx, pkg, nil, old, byBytes)
+	if err != nil {
+		return nil, err
+	}
+	c := &Change{Package: pkg, Kernel: old.Kernel, Action: Removed}
+	for i := range old.Files {
+		if old.Files[i].Module != nil {
+			c.Modules++
+		} else {
+			c.Files++
+		}
+	}
+	p := planRemove(f)
+	if old.Depmod {
+		missing, err := s.kernelFacts(f, old.Kernel)
+		if err != nil {
+			return nil, err
+		}
+		overdue := false
+		if f.indexModules(p, overdue) && missing {
+			c.Warnings = append(c.Warnings, fmt.Sprintf(
+				"depmod is not there: run depmod %s when it is", old.Kernel))
+		}
+	}
+	if dryRun {
+		c.Action = Planned
+		for _, o := range p.ops {
+			c.Steps = append(c.Steps, o.String())
+		}
+		return c, nil
+	}
+	p.record = &store.Record{}
+	if err := s.apply(ctx, nil, p, c); err != nil {
+		return nil, err
+	}
+	s.report(p, c)
+	return c, nil
+}

@@ -1,0 +1,65 @@
+package unit
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+)
+
+// RepairOptions say how to repair.
+type RepairOptions struct {
+	DryRun bool
+}
+
+// Repair ends interrupted runs and makes verify pass again: what is missing
+// or changed is formed anew from the package's inputs. Without packages it
+// repairs all.
+func (s *System) Repair(ctx context.Context, pkgs []string, opts RepairOptions) ([]Change, error) {
+	var changes []Change
+	apply := func() error {
+		pkgs, err := s.known(pkgs)
+		if err != nil {
+			return err
+		}
+		return eachUnit(pkgs, func(pkg string) error {
+			c, err := s.repair(ctx, pkg, opts.DryRun)
+			if err != nil {
+				return err
+			}
+			changes = append(changes, *c)
+			return nil
+		})
+	}
+	if opts.DryRun {
+		err := apply()
+		return changes, err
+	}
+	err := s.locked(ctx, apply)
+	return changes, errors.Join(err, s.runEffects(ctx, changes))
+}
+
+func (s *System) repair(ctx context.Context, pkg string, dryRun bool) (*Change, error) {
+	r, err := s.store().Load(pkg)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, &NoRecordError{Package: pkg}
+	}
+	m, err := s.Load(r.Manifest.Path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			v, verr := s.verify(pkg, nil)
+			if verr == nil && len(v.Differences) == 0 {
+				return &Change{Package: pkg, Kernel: r.Kernel, Action: Unchanged}, nil
+			}
+			return nil, &SourceGoneError{Package: pkg, Manifest: r.Manifest.Path}
+		}
+		return nil, err
+	}
+	c, err := s.install(ctx, m, byBytes, dryRun)
+	if err == nil && c.Action == Installed {
+		c.Action = Repaired
+	}
+	return c, err
+}

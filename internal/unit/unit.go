@@ -1,0 +1,172 @@
+// Package unit is the composition: it reads manifests, gathers facts, orders
+// operations and runs one transaction for each unit.
+//
+// A unit is all that one manifest declares; it is applied as a whole or not
+// at all. Every function can be repeated and resumed: what is there already
+// is left alone, and a run that was killed is first taken back or finished.
+package unit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"koweld/assemble"
+	"koweld/internal/dpkg"
+	"koweld/internal/fsys"
+	"koweld/internal/store"
+	"koweld/internal/tool"
+	"koweld/internal/txn"
+	"koweld/manifest"
+)
+
+// Where things lie below a root.
+const (
+	StateDir     = "/var/lib/koweld"
+	ManifestDir  = "/usr/share/koweld/manifests"
+	dpkgAdminDir = "/var/lib/dpkg"
+	modulesDir   = "/lib/modules"
+)
+
+// System is everything a run touches: the seams, made once in cmd.
+type System struct {
+	FS    fsys.FS
+	Tool  tool.Runner
+	Trust fsys.Trust
+	Now   func() time.Time
+	// Arch and Multiarch are Debian's names for the architecture.
+	Arch, Multiarch string
+	// UID and GID own what is placed: 0 and 0, but for a user's own root.
+	UID, GID int
+	// Procs and Memory (bytes) bound the modules welded at once.
+	Procs  int
+	Memory int64
+	// Wait is how long to wait for another koweld; negative: for ever.
+	Wait time.Duration
+	// Reproducible keeps what differs between two builds of an image out
+	// of the records (SOURCE_DATE_EPOCH is set).
+	Reproducible bool
+	// Running says that the root is the running system.
+	Running bool
+	// Observe is told what happens, one call at a time.
+	Observe func(Event)
+}
+
+// Event is something that happened, for people.
+type Event struct {
+	Kind   EventKind
+	Unit   string
+	Name   string // module or path
+	Detail string
+	Size   int64 // bytes
+	// Index of Total modules are welded.
+	Index, Total int
+}
+
+// EventKind says what happened.
+type EventKind string
+
+// What can happen.
+const (
+	Recovered EventKind = "recovered" // an older run was ended
+	Waiting   EventKind = "waiting"   // for the lock
+	Welded    EventKind = "welded"    // a module is proven and staged
+	Kept      EventKind = "kept"      // bytes that are not ours were moved away
+	Warning   EventKind = "warning"
+)
+
+func (s *System) observe(e Event) {
+	if s.Observe != nil {
+		s.Observe(e)
+	}
+}
+
+func (s *System) store() *store.Store { return &store.Store{FS: s.FS, Dir: StateDir} }
+
+func (s *System) txn() *txn.Manager {
+	return &txn.Manager{FS: s.FS, Tool: s.Tool, Dir: s.store().Journal()}
+}
+
+func (s *System) welder() *assemble.Welder {
+	return &assemble.Welder{
+		FS: s.FS, Tool: s.Tool, Trust: s.Trust, Scratch: s.store().Scratch(), Now: s.Now(),
+	}
+}
+
+func (s *System) dpkg() *dpkg.DB {
+	return &dpkg.DB{Tool: s.Tool, AdminDir: s.FS.Host(dpkgAdminDir)}
+}
+
+// hasDpkg reports whether the root has a dpkg database.
+func (s *System) hasDpkg() (bool, error) {
+	return fsys.Exists(s.FS, dpkgAdminDir)
+}
+
+// Load reads a manifest: a path below the root, or the name of a package.
+func (s *System) Load(arg string) (*manifest.Manifest, error) {
+	name := arg
+	if !strings.HasPrefix(arg, "/") {
+		name = path.Join(ManifestDir, arg+".yaml")
+	}
+	f, err := s.FS.OpenTrusted(name, s.Trust)
+	if err != nil {
+		return nil, &ManifestError{Arg: arg, Path: name, Err: err}
+	}
+	defer f.Close()
+	data, err := readAll(f, manifestLimit)
+	if err != nil {
+		return nil, &ManifestError{Arg: arg, Path: name, Err: err}
+	}
+	m, err := manifest.Parse(name, data, manifest.Vars{
+		Dir: path.Dir(name), Arch: s.Arch, Multiarch: s.Multiarch,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(arg, "/") && m.Package != arg {
+		return nil, &ManifestError{Arg: arg, Path: name, Err: fmt.Errorf("it is of package %s", m.Package)}
+	}
+	return m, nil
+}
+
+// locked runs do under the lock, after ending whatever an older run left.
+func (s *System) locked(ctx context.Context, do func() error) error {
+	lock, err := s.store().Lock(ctx, s.Wait, func(holder string) {
+		s.observe(Event{Kind: Waiting, Name: holder})
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Release() }()
+	if err := s.recover(ctx); err != nil {
+		return err
+	}
+	if err := fsys.RemoveAll(s.FS, s.store().Scratch()); err != nil {
+		return fmt.Errorf("cannot clear the scratch folder: %w", err)
+	}
+	return do()
+}
+
+func (s *System) recover(ctx context.Context) error {
+	done, err := s.txn().Recover(ctx)
+	for _, r := range done {
+		what := "finished"
+		if r.Undone {
+			what = "taken back"
+		}
+		s.observe(Event{Kind: Recovered, Unit: r.Unit, Detail: what})
+	}
+	return err
+}
+
+// eachUnit applies do to every argument; all are tried and the errors joined.
+func eachUnit(args []string, do func(arg string) error) error {
+	var errs []error
+	for _, arg := range args {
+		errs = append(errs, do(arg))
+	}
+	return errors.Join(errs...)
+}

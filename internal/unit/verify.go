@@ -1,0 +1,164 @@
+package unit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"koweld/internal/fsys"
+	"koweld/internal/store"
+	"koweld/internal/txn"
+)
+
+// Difference is one way in which a target is not what the record says.
+type Difference struct {
+	Path    string `json:"path,omitempty"`
+	Problem string `json:"problem"`
+}
+
+// Verification is what verify found of one package.
+type Verification struct {
+	Package     string       `json:"package"`
+	Kernel      string       `json:"kernel,omitempty"`
+	Files       int          `json:"files"` // that were read
+	Bytes       int64        `json:"bytes"`
+	Differences []Difference `json:"differences"`
+}
+
+// Verify reads every placed byte again. It needs no lock and changes nothing.
+func (s *System) Verify(pkgs []string) ([]Verification, error) {
+	pkgs, err := s.known(pkgs)
+	if err != nil {
+		return nil, err
+	}
+	inFlight, err := s.txn().InFlight()
+	errs := []error{err}
+	var all []Verification
+	for _, pkg := range pkgs {
+		v, err := s.verify(pkg, inFlight)
+		errs = append(errs, err)
+		if v != nil {
+			all = append(all, *v)
+		}
+	}
+	for _, unit := range inFlight {
+		if !slices.ContainsFunc(all, func(v Verification) bool { return v.Package == unit }) {
+			all = append(all, Verification{Package: unit, Differences: []Difference{interrupted}})
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+var interrupted = Difference{Problem: "a run was interrupted; koweld repair ends it"}
+
+// known returns the packages to look at: those given, or all with a record.
+func (s *System) known(pkgs []string) ([]string, error) {
+	if len(pkgs) > 0 {
+		return pkgs, nil
+	}
+	return s.store().List()
+}
+
+func (s *System) verify(pkg string, inFlight []string) (*Verification, error) {
+	r, err := s.store().Load(pkg)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, &NoRecordError{Package: pkg}
+	}
+	v := &Verification{Package: pkg, Kernel: r.Kernel, Differences: []Difference{}}
+	if slices.Contains(inFlight, pkg) {
+		v.Differences = append(v.Differences, interrupted)
+	}
+	for i := range r.Files {
+		rec := &r.Files[i]
+		t := &target{path: rec.Path}
+		if t.there, err = lstat(s.FS, rec.Path); err == nil {
+			err = s.compare(t, rec, byBytes)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot verify %s: %w", rec.Path, err)
+		}
+		v.Files++
+		v.Bytes += rec.Size
+		if problem := t.problem(); problem != "" {
+			v.Differences = append(v.Differences, Difference{Path: rec.Path, Problem: problem})
+		}
+	}
+	problem, err := s.sumsProblem(r)
+	if err != nil {
+		return nil, err
+	}
+	if problem != "" {
+		v.Differences = append(v.Differences, Difference{Path: s.store().SumsPath(pkg), Problem: problem})
+	}
+	for _, e := range r.Pending {
+		v.Differences = append(v.Differences, Difference{Problem: string(e) + " is still to be done"})
+	}
+	index, err := s.verifyIndex(r)
+	v.Differences = append(v.Differences, index...)
+	return v, err
+}
+
+// sumsProblem says how the digests beside a record differ from it, or "".
+func (s *System) sumsProblem(r *store.Record) (string, error) {
+	sums, err := fsys.ReadFile(s.FS, s.store().SumsPath(r.Package), fileLimit)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "is missing", nil
+	case err != nil:
+		return "", fmt.Errorf("cannot verify the digests of %s: %w", r.Package, err)
+	case !bytes.Equal(sums, store.EncodeSums(r)):
+		return "does not say what the record says", nil
+	}
+	return "", nil
+}
+
+// problem says how a target differs from its record, or "".
+func (t *target) problem() string {
+	switch {
+	case t.there == nil:
+		return "is missing"
+	case !t.there.IsRegular():
+		return "is not a regular file"
+	case !t.ours:
+		return "has other bytes"
+	case t.intact:
+		return ""
+	case t.there.Mode.Perm() != fs.FileMode(t.rec.Mode):
+		return fmt.Sprintf("has mode %04o, not %04o", t.there.Mode.Perm(), uint32(t.rec.Mode))
+	}
+	return fmt.Sprintf("is owned by %d:%d, not %d:%d", t.there.UID, t.there.GID, t.rec.UID, t.rec.GID)
+}
+
+// verifyIndex looks for the modules of a record in modules.dep.
+func (s *System) verifyIndex(r *store.Record) ([]Difference, error) {
+	if !r.Depmod || slices.Contains(r.Pending, store.EffectDepmod) {
+		return nil, nil
+	}
+	folder := path.Join(modulesDir, r.Kernel)
+	dep, err := fsys.ReadFile(s.FS, path.Join(folder, "modules.dep"), 256<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return []Difference{{Path: path.Join(folder, "modules.dep"), Problem: "is missing"}}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot verify the module index: %w", err)
+	}
+	var ours []string
+	for i := range r.Files {
+		if rel, below := strings.CutPrefix(r.Files[i].Path, folder+"/"); below && r.Files[i].Module != nil {
+			ours = append(ours, rel)
+		}
+	}
+	_, err = txn.JudgeIndex(dep, ours)
+	var left *txn.DepmodError
+	if errors.As(err, &left) {
+		return []Difference{{Path: path.Join(folder, left.Module), Problem: "is not in modules.dep"}}, nil
+	}
+	return nil, err
+}
