@@ -37,6 +37,7 @@ var encoderMemory = map[manifest.Compression]int64{
 // other starts; those before it are finished. So the error is always that of
 // the first module that fails, however the run is scheduled.
 func (w *Welder) All(ctx context.Context, man *manifest.Manifest, modules []*manifest.Module, procs int, memory int64, each func(i int, welded *Welded) error) error {
+	memory = max(memory, 1)
 	r := running{first: len(modules), stop: make(map[int]context.CancelFunc)}
 	slots := semaphore.NewWeighted(int64(max(procs, 1)))
 	room := semaphore.NewWeighted(memory)

@@ -26,7 +26,7 @@ import (
 var sources = map[string]string{
 	"core.c":     `extern int blob(void); static int state = 3; int core_entry(int x) { return state + x + blob(); }`,
 	"glue.c":     `extern int core_entry(int); int glue(void) { return core_entry(4); } const char *name = "acme";`,
-	"blob.s":     ".text\n.globl blob\nblob: mov $7, %eax\n ret\n.section .note.GNU-stack,\"\",@progbits\n",
+	"blob.s":     ".text\nhelper: nop\n.globl blob\nblob: mov $7, %eax\n ret\n.section .note.GNU-stack,\"\",@progbits\n",
 	"acme.mod.c": `static const char info[] __attribute__((section(".modinfo"), used)) = "name=acme\0vermagic=6.1.0-42-amd64 SMP ";`,
 	"a/x.c":      `int a_x(void) { return 1; }`,
 	"b/x.c":      `int b_x(void) { return 2; }`,

@@ -73,8 +73,11 @@ func (d *decoder) fields(v *value, known ...string) fields {
 			d.errorAt(k.pos, v.memberAt(i), "", "reserved for a later koweld")
 			continue
 		}
-		d.errorAt(k.pos, v.memberAt(i), didYouMean(k.text, known), "unknown key")
-		f.meant = append(f.meant, nearest(k.text, known))
+		word := nearest(k.text, known)
+		d.errorAt(k.pos, v.memberAt(i), didYouMean(word), "unknown key")
+		if word != "" {
+			f.meant = append(f.meant, word)
+		}
 	}
 	return f
 }
@@ -180,8 +183,7 @@ func (d *decoder) oneOf(v *value, otherwise string, words ...string) string {
 	}
 	s, ok := d.word(v)
 	if ok && !slices.Contains(words, s) {
-		hint := didYouMean(s, words)
-		d.errorf(v, hint, "must be one of %s", strings.Join(words, ", "))
+		d.errorf(v, didYouMean(nearest(s, words)), "must be one of %s", strings.Join(words, ", "))
 		return otherwise
 	}
 	return s

@@ -34,7 +34,7 @@ func (d *decoder) defaults(v *value, objects string) defaults {
 		form:       m.get("form"),
 	}
 	// A default is right or wrong even if no module uses it.
-	d.withName(unexpanded("name"), func() {
+	d.withName("${name}", func() {
 		d.relative(def.installDir, "the kernel's module folder")
 		d.forms(def.form, objects)
 	})
@@ -75,11 +75,11 @@ func (d *decoder) moduleName(v *value) string {
 		return ""
 	}
 	if !moduleName.MatchString(s) {
-		hint := ""
-		if base := strings.TrimSuffix(s, ".ko"); base != s && moduleName.MatchString(base) {
-			hint = "did you mean " + base + "?"
+		base, isFile := strings.CutSuffix(s, ".ko")
+		if !isFile || !moduleName.MatchString(base) {
+			base = ""
 		}
-		d.errorf(v, hint, "the name %s has other characters than letters, digits, - and _", s)
+		d.errorf(v, didYouMean(base), "the name %s has other characters than letters, digits, - and _", s)
 		return ""
 	}
 	return s

@@ -59,7 +59,7 @@ func (l ErrorList) Unwrap() []error {
 
 // Hint says where the format is described.
 func (l ErrorList) Hint() string {
-	return "the format is described in koweld-manifest(5); the fault is the package's: report it there"
+	return "koweld-manifest(5) describes the format"
 }
 
 func (l ErrorList) sort() {

@@ -62,7 +62,7 @@ func flagFault(flag string) (msg, hint string) {
 		case allowed.MatchString(val):
 			return "", ""
 		case name == "--build-id" && val == "uuid":
-			return "--build-id=uuid is another one in each link, so that no signature would match", "did you mean --build-id=sha1?"
+			return "--build-id=uuid is another one in each link, so that no signature would match", didYouMean("--build-id=sha1")
 		}
 		return "the flag " + name + " does not take the value " + val, ""
 	}
@@ -73,7 +73,7 @@ func flagFault(flag string) (msg, hint string) {
 		return flag + " is not a flag", "objects are declared in form, a linker script in linker.script"
 	}
 	if w := nearest(name, allowedFlags); w != "" && strings.HasPrefix(flag, "--") {
-		return "the flag " + flag + " is not one of those that a manifest may give", "did you mean " + w + "?"
+		return "the flag " + flag + " is not one of those that a manifest may give", didYouMean(w)
 	}
 	for _, r := range refusedFlags {
 		for f := range strings.FieldsSeq(r.flags) {

@@ -70,9 +70,9 @@ func (d *decoder) manifest(v *value, dir string) *Manifest {
 	m.After = d.after(f.get("after"))
 
 	def := d.defaults(f.get("defaults"), m.Objects)
-	errors := len(d.errs)
+	before := len(d.errs)
 	modules, files := d.elements(f.get("modules")), d.elements(f.get("files"))
-	if f.v != nil && len(modules)+len(files) == 0 && len(d.errs) == errors {
+	if f.v != nil && len(modules)+len(files) == 0 && len(d.errs) == before {
 		d.errorf(f.v, "", "nothing to place: there is neither a module nor a file")
 	}
 	signers := f.get("signers")
@@ -100,11 +100,11 @@ func (d *decoder) version(v *value) int {
 // otherVersion refuses a document of which no more than the version can be
 // read.
 func (d *decoder) otherVersion(v *value) bool {
-	version := v.member("koweld")
-	if version == nil || version.kind != integer || version.text == strconv.Itoa(Version) {
+	own := v.member("koweld")
+	if own == nil || own.kind != integer || own.text == strconv.Itoa(Version) {
 		return false
 	}
-	d.errorf(version, "a newer koweld may know it", "the version of the schema must be %d, and is %s", Version, version.text)
+	d.errorf(own, "", "the manifest is of version %s, and this koweld reads version %d", own.text, Version)
 	return true
 }
 

@@ -23,6 +23,7 @@ import (
 var beyondSchema = map[string]string{
 	// An instance is what is left when YAML has been read.
 	"alias.yaml":                 "aliases are resolved",
+	"alias-key.yaml":             "aliases are resolved",
 	"anchor.yaml":                "anchors are gone",
 	"merge.yaml":                 "merge keys are merged",
 	"tag.yaml":                   "tags are applied",

@@ -17,12 +17,12 @@ func nearest(name string, words []string) string {
 	return word
 }
 
-// didYouMean is the hint of nearest.
-func didYouMean(name string, words []string) string {
-	if w := nearest(name, words); w != "" {
-		return "did you mean " + w + "?"
+// didYouMean is a word of nearest as a hint.
+func didYouMean(word string) string {
+	if word == "" {
+		return ""
 	}
-	return ""
+	return "did you mean " + word + "?"
 }
 
 // distance counts the bytes to insert, delete, replace or swap with their

@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -65,11 +64,7 @@ func (d *decoder) declare(vars, kernel *value) {
 	} else {
 		d.vars.wrong["kernel"] = true
 	}
-	if vars == nil {
-		return
-	}
-	if vars.kind != mapping {
-		d.errorf(vars, "", "must be a mapping of names and values, and is %s", vars.kind)
+	if vars == nil || !d.is(vars, mapping) {
 		return
 	}
 	if len(vars.items) > maxVars {
@@ -131,11 +126,7 @@ func (d *decoder) unknownVariable(name string, v *value) {
 	case "name":
 		d.errorf(v, "", "${name} is the name of a module: it is known below modules and defaults only")
 	default:
-		hint := ""
-		if n := nearest(name, d.vars.names()); n != "" {
-			hint = "did you mean ${" + n + "}?"
-		}
-		d.errorf(v, hint, "${%s} is not known", name)
+		d.errorf(v, didYouMean(nearest(name, d.vars.names())), "${%s} is not known", name)
 	}
 }
 
@@ -171,12 +162,15 @@ func (d *decoder) expand(v *value) (string, bool) {
 	}
 }
 
-// withName makes ${name} known as name while f runs.
+// withName makes ${name} known as name while f runs. A name that is wrong is
+// "", and a use of it no further error.
 func (d *decoder) withName(name string, f func()) {
-	d.vars.known["name"] = name
+	if name == "" {
+		d.vars.wrong["name"] = true
+	} else {
+		d.vars.known["name"] = name
+	}
 	f()
+	delete(d.vars.wrong, "name")
 	delete(d.vars.known, "name")
 }
-
-// unexpanded is what stands for a value that differs by module.
-func unexpanded(name string) string { return fmt.Sprintf("${%s}", name) }

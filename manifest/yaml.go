@@ -64,10 +64,10 @@ func posAt(data []byte, i int) Pos {
 
 // parseYAML parses data, which must be one document. The parser has panicked
 // on hostile input before (CVE-2022-28948), hence the recover.
-func parseYAML(data []byte) (doc *yaml.Node, f *Error) {
+func parseYAML(data []byte) (doc *yaml.Node, fault *Error) {
 	defer func() {
 		if p := recover(); p != nil {
-			doc, f = nil, &Error{Pos: Pos{1, 1}, Msg: fmt.Sprintf("the YAML parser failed: %v", p)}
+			doc, fault = nil, &Error{Pos: Pos{1, 1}, Msg: fmt.Sprintf("the YAML parser failed: %v", p)}
 		}
 	}()
 	dec := yaml.NewDecoder(bytes.NewReader(data))
@@ -104,17 +104,17 @@ func syntaxFault(data []byte, err error) *Error {
 			Hint: `put the value in quotes: "…${…}…"`,
 		}
 	}
-	f := &Error{Pos: Pos{1, 1}, Msg: "not YAML: " + err.Error()}
+	fault := &Error{Pos: Pos{1, 1}, Msg: "not YAML: " + err.Error()}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		f.Msg = "not YAML: " + m[2]
+		fault.Msg = "not YAML: " + m[2]
 		if n, err := strconv.Atoi(m[1]); err == nil {
-			f.Pos.Line = n
+			fault.Pos.Line = n
 			if parserError.MatchString(m[2]) {
-				f.Pos.Line++
+				fault.Pos.Line++
 			}
 		}
 	}
-	return f
+	return fault
 }
 
 // unquotedVariable is the offset of the first "${" that is in a flow mapping
@@ -127,7 +127,7 @@ func unquotedVariable(data []byte) int {
 	for i, c := range data {
 		switch {
 		case quote != 0:
-			if c == quote && (c == '\'' || data[i-1] != '\\') {
+			if c == quote && (c != '"' || data[i-1] != '\\') {
 				quote = 0
 			}
 			continue

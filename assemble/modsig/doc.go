@@ -16,7 +16,8 @@
 //   - content type data, and no content: the image is supplied from outside;
 //   - no signed attributes (pkcs7_verify.c: "Invalid module sig (has authattrs)");
 //   - issuer and serial number with version 1, subjectKeyIdentifier with 3;
-//   - RSA PKCS#1 v1.5 as rsaEncryption, or ECDSA as ecdsa-with-SHA*;
+//   - RSA PKCS#1 v1.5 as rsaEncryption, or ECDSA as ecdsa-with-SHA*, with keys
+//     of the sizes and curves that crypto/rsa.c and crypto/ecdsa.c know;
 //   - at most 65535 bytes (lib/asn1_decoder.c);
 //   - unsigned attributes and embedded certificates are allowed. Nothing signs
 //     them, so nothing here trusts them.

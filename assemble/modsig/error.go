@@ -11,12 +11,15 @@ var ErrUnsigned = errors.New("module is not signed")
 // FormatError says that bytes are malformed.
 type FormatError struct {
 	Object string // "module", "signature", "certificate" or "private key"
-	Offset int64  // in the bytes that were given: of the first wrong field
+	Offset int64  // of the first wrong field in the bytes that were given; 0 is the start, or unknown
 	Msg    string
 	hint   string
 }
 
 func (e *FormatError) Error() string {
+	if e.Offset == 0 {
+		return fmt.Sprintf("cannot read %s: %s", e.Object, e.Msg)
+	}
 	return fmt.Sprintf("cannot read %s: %s (at byte %d)", e.Object, e.Msg, e.Offset)
 }
 

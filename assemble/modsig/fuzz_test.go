@@ -73,7 +73,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func FuzzCertificate(f *testing.F) {
-	seeds(f, "*.crt", "*.key")
+	seeds(f, "*.crt", "*.key", "*.x509")
 	f.Add(certificate(f, "p521").Raw)
 	s, err := modsig.Parse(read(f, "p256-sha256.p7s"))
 	require.NoError(f, err)

@@ -117,18 +117,25 @@ func (s *Signature) verifyKey(digest []byte, cert *x509.Certificate) error {
 	return nil
 }
 
-// publicKeyType tells RSA from ECDSA on a curve of the kernel's
-// (crypto/ecdsa.c; P-521 since Linux 6.10).
+// publicKeyType tells RSA from ECDSA, for keys that kernels verify with: RSA of
+// the sizes in crypto/rsa.c (rsa_check_key_length), ECDSA on the curves of
+// crypto/ecdsa.c (P-521 since Linux 6.10).
 func publicKeyType(key any) (keyType, error) {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
-		return keyRSA, nil
+		switch bits := k.Size() * 8; bits {
+		case 1024, 1536, 2048, 3072, 4096:
+			return keyRSA, nil
+		default:
+			return "", fmt.Errorf("no kernel verifies with an RSA key of %d bits", bits)
+		}
 	case *ecdsa.PublicKey:
 		switch k.Curve {
 		case elliptic.P256(), elliptic.P384(), elliptic.P521():
 			return keyECDSA, nil
+		default:
+			return "", fmt.Errorf("no kernel verifies with an ECDSA key on %s", k.Curve.Params().Name)
 		}
-		return "", fmt.Errorf("no kernel verifies with an ECDSA key on %s", k.Curve.Params().Name)
 	}
 	return "", fmt.Errorf("no kernel verifies with a key of type %T", key)
 }

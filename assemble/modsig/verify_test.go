@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -27,6 +30,29 @@ func TestVerifyAcceptsSignFile(t *testing.T) {
 			s, err := modsig.Parse(read(t, g.name+".p7s"))
 			require.NoError(t, err)
 			assert.NoError(t, s.Verify(sum(g.hash, image), certificate(t, g.key)))
+		})
+	}
+}
+
+func TestVerifyAcceptsDebiansModules(t *testing.T) {
+	for _, tt := range []struct {
+		kernel, algorithm string
+		image             string // sha256 of kernel/net/key/af_key.ko without its signature
+	}{
+		{"6.1.0-56", "rsaEncryption", "faa6a5ef170a32b3d85fa74ed817de80688aa23855ed0892dc5527223a527e13"},
+		{"6.12.107", "ecdsa-with-SHA256", "bc35f191cff7f5c0783cc325725412e4433f75778c02a054e4904400376b27ee"},
+	} {
+		t.Run(tt.kernel, func(t *testing.T) {
+			s, err := modsig.Parse(read(t, "debian-"+tt.kernel+".p7s"))
+			require.NoError(t, err)
+			assert.Equal(t, tt.algorithm, s.Algorithm())
+			cert, err := modsig.ParseCertificate(read(t, "debian-"+tt.kernel+".x509"))
+			require.NoError(t, err)
+			digest, err := hex.DecodeString(tt.image)
+			require.NoError(t, err)
+			require.NoError(t, s.Verify(digest, cert))
+			digest[31]++
+			assert.Error(t, s.Verify(digest, cert))
 		})
 	}
 }
@@ -105,17 +131,42 @@ func TestIssuerMustBeTheSameBytes(t *testing.T) {
 	assert.False(t, s.Matches(cert))
 }
 
-func TestVerifyRefusesCurvesThatKernelsDoNotKnow(t *testing.T) {
-	k, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+func TestVerifyRefusesKeysThatKernelsDoNotTake(t *testing.T) {
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	require.NoError(t, err)
-	s, err := modsig.Parse(read(t, "p256-sha256.p7s"))
+	ed, _, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	cert := certificate(t, "p256")
-	cert.PublicKey = k.Public()
-	var re *modsig.RejectedError
-	require.ErrorAs(t, s.Verify(sum(crypto.SHA256, read(t, "image.ko")), cert), &re)
-	assert.Equal(t, modsig.BadKey, re.Reason)
-	assert.ErrorContains(t, re, "P-224")
+	modulus := func(bits uint) *rsa.PublicKey {
+		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
+		return &rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537}
+	}
+	even := modulus(2048)
+	even.N.SetBit(even.N, 0, 0)
+	for _, tt := range []struct {
+		name      string
+		signature string
+		key       any
+		msg       string
+	}{
+		{"P-224", "p256-sha256.p7s", p224.Public(), "ECDSA key on P-224"},
+		{"Ed25519", "p256-sha256.p7s", ed, "ed25519"},
+		{"RSA for ECDSA", "p256-sha256.p7s", modulus(2048), "ecdsa-with-SHA256 with the RSA key"},
+		{"RSA-8192", "rsa2048-sha256.p7s", modulus(8192), "RSA key of 8192 bits"},
+		{"RSA-2056", "rsa2048-sha256.p7s", modulus(2056), "RSA key of 2056 bits"},
+		{"RSA-512", "rsa2048-sha256.p7s", modulus(512), "RSA key of 512 bits"},
+		{"even modulus", "rsa2048-sha256.p7s", even, "is not usable"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := modsig.Parse(read(t, tt.signature))
+			require.NoError(t, err)
+			cert := certificate(t, strings.Split(tt.signature, "-")[0])
+			cert.PublicKey = tt.key
+			var re *modsig.RejectedError
+			require.ErrorAs(t, s.Verify(sum(crypto.SHA256, read(t, "image.ko")), cert), &re)
+			assert.Equal(t, modsig.BadKey, re.Reason)
+			assert.ErrorContains(t, re, tt.msg)
+		})
+	}
 }
 
 func TestVerifyWantsADigestOfTheRightSize(t *testing.T) {

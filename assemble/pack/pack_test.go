@@ -47,6 +47,12 @@ func sample(size int) []byte {
 	return b[:size]
 }
 
+// long is a sample that is quick to compress.
+func long(size int) []byte {
+	const period = 50 << 10
+	return bytes.Repeat(sample(period), size/period+1)[:size]
+}
+
 func compress(t testing.TB, c manifest.Compression, data ...[]byte) []byte {
 	t.Helper()
 	out, err := pack.Compress(context.Background(), c, data...)
@@ -116,7 +122,7 @@ func TestCompressAndProveStopWhenCancelled(t *testing.T) {
 }
 
 func TestCompressIsDeterministic(t *testing.T) {
-	data := sample(300 << 10)
+	data := long(300 << 10)
 	for _, c := range compressions {
 		first := compress(t, c, data)
 		assert.True(t, bytes.Equal(first, compress(t, c, data)), c)
@@ -129,7 +135,7 @@ func TestCompressIsDeterministic(t *testing.T) {
 
 // What kernel/module/decompress.c and the decoders below it ask for.
 func TestCompressGivesWhatKernelsTake(t *testing.T) {
-	data := bytes.Repeat(sample(100<<10), 50)
+	data := long(5 << 20)
 
 	gz := compress(t, manifest.Gzip, data)
 	assert.Equal(t, byte(0), gz[3], "gzip: no optional fields")
@@ -150,7 +156,7 @@ func TestCompressGivesWhatKernelsTake(t *testing.T) {
 }
 
 func TestOtherProgramsReadWhatCompressWrites(t *testing.T) {
-	data := sample(1200 << 10)
+	data := long(1200 << 10)
 	tests := []struct {
 		name     string
 		c        manifest.Compression
@@ -187,14 +193,14 @@ func TestOtherProgramsReadWhatCompressWrites(t *testing.T) {
 func TestXZListsOneBlockWithCRC32(t *testing.T) {
 	path := program(t, "xz")
 	file := filepath.Join(t.TempDir(), "x.xz")
-	require.NoError(t, os.WriteFile(file, compress(t, manifest.XZ, sample(1200<<10)), 0o600))
+	require.NoError(t, os.WriteFile(file, compress(t, manifest.XZ, long(1200<<10)), 0o600))
 	out, err := exec.Command(path, "--robot", "--list", file).Output()
 	require.NoError(t, err)
 	assert.Regexp(t, `(?m)^file\t1\t1\t\d+\t1228800\t[\d.]+\tCRC32\t0$`, string(out))
 }
 
 func TestInflateReadsWhatOtherProgramsWrite(t *testing.T) {
-	data := sample(700 << 10)
+	data := long(700 << 10)
 	tests := []struct {
 		name string
 		tool string
@@ -338,7 +344,7 @@ func TestInflateNoticesEveryFlippedBit(t *testing.T) {
 }
 
 func TestInflateAllocatesWhatTheDataBearOut(t *testing.T) {
-	const size = 24 << 20
+	const size = 12 << 20
 	zeros := make([]byte, size)
 	for _, c := range compressions {
 		packed := compress(t, c, zeros)
@@ -352,25 +358,30 @@ func TestInflateAllocatesWhatTheDataBearOut(t *testing.T) {
 }
 
 func TestProveTellsADifference(t *testing.T) {
-	data := sample(400 << 10)
+	const size = 150_000
+	data := long(size)
+	packed := make(map[manifest.Compression][]byte)
+	for _, c := range compressions {
+		packed[c] = compress(t, c, data)
+	}
 	other := slices.Clone(data)
-	other[300_000] ^= 1
+	other[140_000] ^= 1
 	tests := []struct {
 		name string
 		want [][]byte
 		err  string // behind "cannot prove FORMAT data: "; "" for none
 	}{
 		{"the same", [][]byte{data}, ""},
-		{"the same in pieces", [][]byte{nil, data[:7], {}, data[7:200_000], data[200_000:], nil}, ""},
+		{"the same in pieces", [][]byte{nil, data[:7], {}, data[7:100_000], data[100_000:], nil}, ""},
 		{"another byte", [][]byte{other}, "they differ from the original in the"},
-		{"too short", [][]byte{data, {1}}, "they end at byte 409600, the original goes on"},
-		{"too long", [][]byte{data[:len(data)-1]}, "they go on behind the original's end at byte 409599"},
+		{"too short", [][]byte{data, {1}}, "they end at byte 150000, the original goes on"},
+		{"too long", [][]byte{data[:size-1]}, "they go on behind the original's end at byte 149999"},
 		{"nothing wanted", nil, "they go on behind the original's end at byte 0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, c := range compressions {
-				err := pack.Prove(context.Background(), compress(t, c, data), tt.want...)
+			for c, packed := range packed {
+				err := pack.Prove(context.Background(), packed, tt.want...)
 				if tt.err == "" {
 					assert.NoError(t, err)
 				} else {

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -107,11 +108,11 @@ func (a *app) writeSig(path string, data []byte) error {
 			return fmt.Errorf("cannot write %s: %w", path, err)
 		}
 	}
-	if a.json {
-		a.results = append(a.results, sigWritten{path, len(data), a.dryRun})
-	} else if a.dryRun {
-		a.infof("would write %s, %d bytes", path, len(data))
-	}
+	a.result(sigWritten{path, len(data), a.dryRun}, func(io.Writer) {
+		if a.dryRun {
+			a.infof("would write %s, %d bytes", path, len(data))
+		}
+	})
 	return nil
 }
 

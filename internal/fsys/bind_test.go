@@ -15,7 +15,7 @@ import (
 func bind(t *testing.T, from, to string) {
 	t.Helper()
 	if err := unix.Mount(from, to, "", unix.MS_BIND, ""); err != nil {
-		t.Skipf("SKIP: bind mounts are not tested, they need CAP_SYS_ADMIN: %v", err)
+		t.Skipf("bind mounts are not tested, they need CAP_SYS_ADMIN: %v", err)
 	}
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(to, 0)) })
 }
@@ -56,7 +56,7 @@ func TestRemoveAllStopsAtADevice(t *testing.T) {
 	grow(t, base, "root/stage/mnt/", "root/stage/zzz = x")
 	mnt := filepath.Join(base, "root/stage/mnt")
 	if err := unix.Mount("none", mnt, "tmpfs", 0, ""); err != nil {
-		t.Skipf("SKIP: removal across devices is not tested, it needs CAP_SYS_ADMIN: %v", err)
+		t.Skipf("removal across devices is not tested, it needs CAP_SYS_ADMIN: %v", err)
 	}
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(mnt, 0)) })
 	grow(t, mnt, "precious = x")

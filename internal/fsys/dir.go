@@ -59,7 +59,8 @@ func errno(err error) error {
 // Mkdir implements FS.
 func (r *Root) Mkdir(name string, perm fs.FileMode) error {
 	return r.at("mkdir", name, func(dir int, base string) error {
-		if err := unix.Mkdirat(dir, base, unixPerm(perm)); err != nil {
+		// Read permission lets setDirPerm open it.
+		if err := unix.Mkdirat(dir, base, unixPerm(perm)|0o400); err != nil {
 			return err
 		}
 		err := setDirPerm(dir, base, unixPerm(perm))

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -58,7 +59,7 @@ func snapshot(t *testing.T, base, but string) map[string]string {
 
 func TestNoLinkLeadsOut(t *testing.T) {
 	bothWays(t, func(t *testing.T, prepare func(*fsys.Root) *fsys.Root) {
-		for _, c := range append(reading, writing...) {
+		for _, c := range slices.Concat(reading, writing) {
 			t.Run(c.name, func(t *testing.T) {
 				r, base := hostile(t)
 				prepare(r)
@@ -171,3 +172,44 @@ type openFile struct {
 }
 
 func (o openFile) Open(string) (fsys.File, error) { return o.f, nil }
+
+func TestNoRaceMakesAnInputTrusted(t *testing.T) {
+	r, dir := newRoot(t, "input = good", "other = bad")
+	require.NoError(t, os.Chmod(filepath.Join(dir, "other"), 0o666))
+	stop := meanwhile(t, func() { exchange(t, dir+"/input", dir+"/other") })
+	for range 5000 {
+		f, err := r.OpenTrusted("/input", fsys.Trust{UID: os.Geteuid()})
+		if err != nil {
+			assert.EqualError(t, err, "cannot trust /input: it is writable by others")
+			continue
+		}
+		text, err := fsys.ReadFile(openFile{r, f}, "/input", 100)
+		assert.NoError(t, err)
+		assert.Equal(t, "good", string(text))
+	}
+	stop()
+}
+
+func TestNoRaceOpensAnotherKind(t *testing.T) {
+	base := t.TempDir()
+	grow(t, base, "canary = secret", "root/file = text", "root/link -> "+base+"/canary")
+	dir := filepath.Join(base, "root")
+	require.NoError(t, unix.Mkfifo(filepath.Join(dir, "fifo"), 0o644))
+	for other, refusal := range map[string]unix.Errno{"fifo": unix.EOPNOTSUPP, "link": unix.ELOOP} {
+		t.Run(other, func(t *testing.T) {
+			r := openRoot(t, dir)
+			stop := meanwhile(t, func() { exchange(t, dir+"/file", dir+"/"+other); exchange(t, dir+"/file", dir+"/"+other) })
+			for range 5000 {
+				f, err := r.Open("/file")
+				if err != nil {
+					assert.Equal(t, refusal, code(t, err))
+					continue
+				}
+				text, err := fsys.ReadFile(openFile{r, f}, "/file", 100)
+				assert.NoError(t, err)
+				assert.Equal(t, "text", string(text))
+			}
+			stop()
+		})
+	}
+}

@@ -10,8 +10,8 @@ import (
 
 // MkdirAll makes a directory and those above it that are missing. It returns
 // the directories that it really made, outermost first, also when it fails:
-// they are what an undo removes. A symbolic link to a directory will do for
-// one.
+// they are what an undo removes. Each one's name is durable when it returns. A
+// symbolic link to a directory will do for one.
 func MkdirAll(fsys FS, name string, perm fs.FileMode) (made []string, err error) {
 	err = fsys.Mkdir(name, perm)
 	if errors.Is(err, fs.ErrNotExist) && name != "/" {
@@ -21,7 +21,7 @@ func MkdirAll(fsys FS, name string, perm fs.FileMode) (made []string, err error)
 		}
 	}
 	if err == nil {
-		return append(made, name), nil
+		return append(made, name), fsys.SyncDir(path.Dir(name))
 	}
 	if !errors.Is(err, fs.ErrExist) {
 		return made, err

@@ -14,7 +14,7 @@ import (
 	"koweld/internal/fsys"
 )
 
-// special puts a FIFO, a socket and, where permitted, a device into dir. To
+// special puts a FIFO, a socket and, where permitted, a device into dir: to
 // open one of them for reading blocks, fails or does something.
 func special(t *testing.T, dir string) (names []string) {
 	t.Helper()
@@ -25,17 +25,19 @@ func special(t *testing.T, dir string) (names []string) {
 	t.Cleanup(func() { socket.Close() })
 	require.NoError(t, os.Chmod("socket", 0o644))
 	names = []string{"fifo", "socket"}
-	if err := unix.Mknod("device", unix.S_IFCHR|0o644, int(unix.Mkdev(1, 3))); err == nil {
+	if unix.Mknod("device", unix.S_IFCHR|0o644, int(unix.Mkdev(1, 3))) == nil {
 		names = append(names, "device")
-	} else {
-		t.Logf("SKIP: devices are not tested: %v", err)
 	}
 	return names
 }
 
 func TestOnlyFilesAndDirectoriesAreOpened(t *testing.T) {
 	r, dir := newRoot(t, "file = x", "link -> file", "dir/")
-	for _, name := range special(t, dir) {
+	names := special(t, dir)
+	if len(names) < 3 {
+		t.Run("device", func(t *testing.T) { t.Skip("devices are not tested, they need CAP_MKNOD") })
+	}
+	for _, name := range names {
 		for _, c := range []call{reading[6], writing[1]} { // Open, OpenAppend
 			assert.Equal(t, unix.EOPNOTSUPP, code(t, c.run(r, "/"+name)), "%s %s", c.name, name)
 		}
@@ -113,7 +115,7 @@ func TestOpenAppendAppends(t *testing.T) {
 func TestAFullDiskIsAnError(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("none", dir, "tmpfs", 0, "size=64k"); err != nil {
-		t.Skipf("SKIP: a full disk is not tested, it needs CAP_SYS_ADMIN: %v", err)
+		t.Skipf("a full disk is not tested, it needs CAP_SYS_ADMIN: %v", err)
 	}
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
 	r := openRoot(t, dir)

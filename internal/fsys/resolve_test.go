@@ -193,6 +193,11 @@ func look(t *rapid.T, r *fsys.Root, name string) (o outcome) {
 
 func TestWalkAgreesWithOpenat2(t *testing.T) {
 	base := t.TempDir()
+	grow(t, base, "dir/")
+	r := openRoot(t, base)
+	if _, err := r.Stat("/dir"); err != nil || r.IsWalkOnly() {
+		t.Skipf("the walk is not compared, openat2 is not available: %v", err)
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp(base, "")
 		require.NoError(t, err)
@@ -213,9 +218,6 @@ func TestWalkAgreesWithOpenat2(t *testing.T) {
 			require.Equal(t, want.serr, want.rerr, name)
 			require.True(t, want.stat.SameFile(want.at), name)
 		}
-		if fast.IsWalkOnly() {
-			t.Skip("openat2 is not available: nothing to compare with")
-		}
 	})
 }
 
@@ -228,7 +230,7 @@ func FuzzSymlinkText(f *testing.F) {
 		dir := t.TempDir()
 		grow(t, dir, "d/f = x", "f = y", "x -> d")
 		if err := os.Symlink(text, filepath.Join(dir, "l")); err != nil {
-			t.Skip("not the text of a link")
+			return // not the text of a link
 		}
 		fast, slow := openRoot(t, dir), openRoot(t, dir)
 		slow.WalkOnly()

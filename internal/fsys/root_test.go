@@ -45,7 +45,7 @@ func TestNamesHaveOneSpelling(t *testing.T) {
 		r, _ := newRoot(t, "source = s", "dir/file = x")
 		prepare(r)
 		for _, n := range names {
-			for _, c := range append(reading, writing...) {
+			for _, c := range allCalls() {
 				assert.Equal(t, n.want, code(t, c.run(r, n.in)), "%s of %s", c.name, n.name)
 			}
 		}
@@ -57,7 +57,7 @@ func TestErrorsNameNothingOfTheHost(t *testing.T) {
 		r, dir := newRoot(t, "file = x", "loop -> loop")
 		prepare(r)
 		for _, name := range []string{"/none/x", "/file/x", "/loop/x", "bad"} {
-			for _, c := range append(reading, writing...) {
+			for _, c := range allCalls() {
 				err := c.run(r, name)
 				require.Error(t, err, "%s %s", c.name, name)
 				assert.NotContains(t, err.Error(), dir)
@@ -132,7 +132,7 @@ func TestAClosedRootRefuses(t *testing.T) {
 	r, err := fsys.OpenRoot(dir)
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
-	for _, c := range reading {
+	for _, c := range allCalls() {
 		assert.Equal(t, unix.EBADF, code(t, c.run(r, "/a/b")), c.name)
 	}
 	assert.Error(t, r.Close())

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -136,6 +137,10 @@ var reading = []call{
 	{"OpenTrusted", func(r fsys.FS, name string) error {
 		return closed(r.OpenTrusted(name, fsys.Trust{UID: os.Geteuid()}))
 	}},
+}
+
+// syncing are the calls that wait for a disk, which may be busy.
+var syncing = []call{
 	{"SyncDir", func(r fsys.FS, name string) error { return r.SyncDir(name) }},
 	{"SyncFS", func(r fsys.FS, name string) error { return r.SyncFS(name) }},
 }
@@ -156,6 +161,8 @@ var writing = []call{
 	{"RenameNoReplace to", func(r fsys.FS, name string) error { return r.RenameNoReplace("/source", name) }},
 	{"Exchange", func(r fsys.FS, name string) error { return r.Exchange("/source", name) }},
 }
+
+func allCalls() []call { return slices.Concat(reading, syncing, writing) }
 
 func closed(f fsys.File, err error) error {
 	if err != nil {
