@@ -16,7 +16,7 @@ import (
 // Everything that knows YAML is in this file: the decoder works on nodes.
 
 const (
-	maxBytes = 64 << 20 // of a document
+	maxBytes = 16 << 20 // of a document
 	maxDepth = 32       // of nested lists and mappings; the schema needs a third
 )
 

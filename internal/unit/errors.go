@@ -109,7 +109,7 @@ func (e *InputError) Error() string { return fmt.Sprintf("cannot place %s: %v", 
 func (e *InputError) Unwrap() error { return e.Err }
 
 // manifestLimit bounds a manifest, in bytes.
-const manifestLimit = 64 << 20
+const manifestLimit = 16 << 20
 
 // readAll reads at most limit bytes.
 func readAll(f fsys.File, limit int64) ([]byte, error) {

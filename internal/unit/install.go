@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"sync"
 	"time"
 
 	"koweld/assemble"
@@ -235,7 +234,6 @@ func (s *System) stageAll(ctx context.Context, tx *txn.Tx, m *manifest.Manifest,
 		}
 	}
 	if len(modules) > 0 {
-		var mu sync.Mutex
 		done := 0
 		err := s.welder().All(ctx, m, modules, s.Procs, s.Memory, func(k int, w *assemble.Welded) error {
 			i := indexes[k]
@@ -246,8 +244,6 @@ func (s *System) stageAll(ctx context.Context, tx *txn.Tx, m *manifest.Manifest,
 			if err != nil {
 				return err
 			}
-			mu.Lock()
-			defer mu.Unlock()
 			done++
 			file := p.record.Find(p.ops[i].Path)
 			s.fill(file, info, digest)

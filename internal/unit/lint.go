@@ -197,4 +197,3 @@ func (w *want) pos() manifest.Pos {
 	}
 	return w.file.Pos
 }
-
