@@ -38,7 +38,7 @@ func TestNamesHaveOneSpelling(t *testing.T) {
 		{"double slash in front", "//dir", unix.EINVAL},
 		{"trailing slash", "/dir/", unix.EINVAL},
 		{"NUL", "/dir\x00", unix.EINVAL},
-		{"long", "/" + strings.Repeat("x/", 2047) + "xx", unix.ENAMETOOLONG},
+		{"long", "/" + strings.Repeat("x/", 2047) + "x", unix.ENAMETOOLONG}, // 4096 bytes
 		{"long component", "/" + strings.Repeat("x", 256), unix.ENAMETOOLONG},
 	}
 	bothWays(t, func(t *testing.T, prepare func(*fsys.Root) *fsys.Root) {
@@ -48,6 +48,17 @@ func TestNamesHaveOneSpelling(t *testing.T) {
 			for _, c := range allCalls() {
 				assert.Equal(t, n.want, code(t, c.run(r, n.in)), "%s of %s", c.name, n.name)
 			}
+		}
+	})
+}
+
+func TestTheLongestNameIsWalked(t *testing.T) {
+	bothWays(t, func(t *testing.T, prepare func(*fsys.Root) *fsys.Root) {
+		r, _ := newRoot(t)
+		prepare(r)
+		name := "/" + strings.Repeat("x/", 2046) + "xx" // 4095 bytes
+		for _, c := range allCalls() {
+			assert.Equal(t, unix.ENOENT, code(t, c.run(r, name)), c.name)
 		}
 	})
 }

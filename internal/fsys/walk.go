@@ -128,7 +128,7 @@ func (t *trail) enter(c string, see observer) (target string, err error) {
 	case unix.S_IFLNK:
 		target, err = readlinkat(fd, "")
 		unix.Close(fd)
-		if err == nil && target == "" {
+		if err == nil && target == "" { // symlink(2) makes none
 			err = unix.ENOENT
 		}
 		return target, err
