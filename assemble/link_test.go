@@ -5,12 +5,15 @@ import (
 	"context"
 	"debug/elf"
 	"encoding/binary"
+	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -44,7 +47,8 @@ var (
 	finalFlags = []string{"-z", "noexecstack", "--build-id=sha1"}
 )
 
-// toolchain compiles the sources into dir/obj, or skips.
+// toolchain puts the objects of the sources and the linker script into
+// dir/obj, or skips.
 func toolchain(t testing.TB, dir string) {
 	t.Helper()
 	for _, name := range []string{"gcc", "as", "ld.bfd"} {
@@ -52,22 +56,48 @@ func toolchain(t testing.TB, dir string) {
 			t.Skipf("SKIP: %s is not installed: linking is not tested", name)
 		}
 	}
-	for name, text := range sources {
+	objects, err := compile()
+	require.NoError(t, err)
+	files := maps.Clone(objects)
+	files["module.lds"] = []byte(moduleLDS)
+	for name, data := range files {
 		file := filepath.Join(dir, "obj", name)
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
-		object := strings.TrimSuffix(file, filepath.Ext(file)) + ".o"
-		compiler := []string{"gcc", "-O1", "-c", "-o", object, filepath.Base(file)}
-		if filepath.Ext(file) == ".s" {
-			compiler = []string{"as", "-o", object, filepath.Base(file)}
-		}
-		cmd := exec.Command(compiler[0], compiler[1:]...)
-		cmd.Dir = filepath.Dir(file)
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, string(out))
+		require.NoError(t, os.WriteFile(file, data, 0o644))
 	}
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "obj/module.lds"), []byte(moduleLDS), 0o644))
 }
+
+// compile returns the objects by name. It is done once: a compiler is slower
+// than all that is tested here.
+var compile = sync.OnceValues(func() (map[string][]byte, error) {
+	dir, err := os.MkdirTemp("", "koweld-objects-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	objects := make(map[string][]byte)
+	for name, text := range sources {
+		source := filepath.Join(dir, filepath.Base(name))
+		if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+		compiler := []string{"gcc", "-O1", "-c"}
+		if filepath.Ext(name) == ".s" {
+			compiler = []string{"as"} // gcc would add a FILE symbol
+		}
+		cmd := exec.Command(compiler[0], append(compiler[1:], "-o", "out.o", filepath.Base(name))...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%w: %s", err, out)
+		}
+		data, err := os.ReadFile(filepath.Join(dir, "out.o"))
+		if err != nil {
+			return nil, err
+		}
+		objects[strings.TrimSuffix(name, filepath.Ext(name))+".o"] = data
+	}
+	return objects, nil
+})
 
 // kbuild links by hand, in the folder of the objects, with kbuild's lines: the
 // judge of what the Welder does.
@@ -288,6 +318,7 @@ func TestWeldRefusesObjects(t *testing.T) {
 		{"a section of negative size", patch(headers+64+32, le.AppendUint64(nil, 1<<63)...), "it is truncated"},
 		{"without section headers", patch(40, make([]byte, 8)...), "it has no section headers"},
 		{"names in no section", patch(62, 0xf0, 0), "its section names are in no section"},
+		{"names in section 0", patch(62, 0, 0), "its section names are in no section"},
 		{"another machine", patch(18, 183, 0), "it is for another machine: EM_AARCH64, little-endian instead of EM_X86_64, little-endian"},
 		{"a program", patch(16, 2, 0), "it is no relocatable file but ET_EXEC"},
 		{"32 bits", patch(4, 1), "it is no 64-bit ELF file"},

@@ -43,7 +43,7 @@ func findSection(image []byte, name string) ([]byte, error) {
 		return image[s.offset:][:s.size]
 	}
 	names := contents(o.sections[o.names])
-	for _, s := range o.sections {
+	for _, s := range o.sections[1:] {
 		if int64(s.name) >= int64(len(names)) {
 			return nil, errors.New("a section's name is beyond the section names")
 		}

@@ -38,6 +38,21 @@ func TestModinfoOfAnImageWithoutIt(t *testing.T) {
 	assert.Empty(t, got)
 }
 
+// A module of more than 65279 sections keeps their number, and the index of
+// the section of names, in the header of section 0.
+func TestModinfoKnowsExtendedNumbering(t *testing.T) {
+	image := elfFile([]byte("name=acme\x00"))
+	le := binary.LittleEndian
+	headers := int(le.Uint64(image[40:]))
+	le.PutUint16(image[60:], 0)
+	le.PutUint16(image[62:], 0xffff)
+	le.PutUint64(image[headers+32:], 3)
+	le.PutUint32(image[headers+40:], 2)
+	got, err := assemble.Modinfo(image)
+	require.NoError(t, err)
+	assert.Equal(t, map[string][]string{"name": {"acme"}}, got)
+}
+
 func TestModinfoRefuses(t *testing.T) {
 	image := elfFile([]byte("name=acme\x00"))
 	headers := int(binary.LittleEndian.Uint64(image[40:]))

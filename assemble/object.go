@@ -22,34 +22,30 @@ func (m machine) String() string {
 }
 
 // machines by the emulations that kbuild gives to ld -m (KBUILD_LDFLAGS in
-// arch/*/Makefile), as far as they are 64-bit. Of others nothing is known: all
-// inputs must then be for the same machine.
+// arch/*/Makefile) for the 64-bit architectures of Debian. Of others nothing is
+// known: all inputs must then be for the same machine.
 var machines = map[string]machine{
-	"elf_x86_64":        {elf.EM_X86_64, elf.ELFDATA2LSB},
-	"aarch64elf":        {elf.EM_AARCH64, elf.ELFDATA2LSB},
-	"aarch64elfb":       {elf.EM_AARCH64, elf.ELFDATA2MSB},
-	"aarch64linux":      {elf.EM_AARCH64, elf.ELFDATA2LSB},
-	"aarch64linuxb":     {elf.EM_AARCH64, elf.ELFDATA2MSB},
-	"elf64_s390":        {elf.EM_S390, elf.ELFDATA2MSB},
-	"elf64lppc":         {elf.EM_PPC64, elf.ELFDATA2LSB},
-	"elf64ppc":          {elf.EM_PPC64, elf.ELFDATA2MSB},
-	"elf64lriscv":       {elf.EM_RISCV, elf.ELFDATA2LSB},
-	"elf64loongarch":    {elf.EM_LOONGARCH, elf.ELFDATA2LSB},
-	"elf64ltsmip":       {elf.EM_MIPS, elf.ELFDATA2LSB},
-	"elf64btsmip":       {elf.EM_MIPS, elf.ELFDATA2MSB},
-	"elf64_sparc":       {elf.EM_SPARCV9, elf.ELFDATA2MSB},
-	"hppa64linux":       {elf.EM_PARISC, elf.ELFDATA2MSB},
-	"elf64alpha":        {elf.EM_ALPHA, elf.ELFDATA2LSB},
-	"elf64_ia64":        {elf.EM_IA_64, elf.ELFDATA2LSB},
-	"elf64_ia64_little": {elf.EM_IA_64, elf.ELFDATA2LSB},
+	"elf_x86_64":     {elf.EM_X86_64, elf.ELFDATA2LSB},
+	"aarch64elf":     {elf.EM_AARCH64, elf.ELFDATA2LSB},
+	"aarch64elfb":    {elf.EM_AARCH64, elf.ELFDATA2MSB},
+	"aarch64linux":   {elf.EM_AARCH64, elf.ELFDATA2LSB},
+	"aarch64linuxb":  {elf.EM_AARCH64, elf.ELFDATA2MSB},
+	"elf64_s390":     {elf.EM_S390, elf.ELFDATA2MSB},
+	"elf64lppc":      {elf.EM_PPC64, elf.ELFDATA2LSB},
+	"elf64ppc":       {elf.EM_PPC64, elf.ELFDATA2MSB},
+	"elf64lriscv":    {elf.EM_RISCV, elf.ELFDATA2LSB},
+	"elf64loongarch": {elf.EM_LOONGARCH, elf.ELFDATA2LSB},
+	"elf64ltsmip":    {elf.EM_MIPS, elf.ELFDATA2LSB},
+	"elf64btsmip":    {elf.EM_MIPS, elf.ELFDATA2MSB},
 }
 
-// object is a relocatable ELF64 file whose section headers are within it.
+// object is a relocatable ELF64 file. All its sections are within it but that
+// of index 0, whose header has numbers for other uses.
 type object struct {
 	machine  machine
 	order    binary.ByteOrder
 	sections []section
-	names    int // index of the section of section names
+	names    int // index of the section of section names, not 0
 }
 
 // section is one section header (Elf64_Shdr).
@@ -68,8 +64,8 @@ const (
 	shdrSize = 64
 )
 
-// readObject reads the headers of a relocatable ELF64 file of size bytes. All
-// that they point to is within it.
+// readObject reads and checks the headers of a relocatable ELF64 file of size
+// bytes.
 func readObject(r io.ReaderAt, size int64) (*object, error) {
 	var h [ehdrSize]byte
 	if size < ehdrSize {
@@ -124,7 +120,7 @@ func (o *object) readSections(r io.ReaderAt, size int64, h []byte) error {
 	switch {
 	case count < 1 || count > (size-start)/shdrSize:
 		return errTruncated
-	case int64(o.names) >= count:
+	case o.names == 0 || int64(o.names) >= count:
 		return errors.New("its section names are in no section")
 	}
 	headers := io.NewSectionReader(r, start, count*shdrSize)
