@@ -2,11 +2,11 @@
 
 GO ?= go
 
-.PHONY: help build demo demo-nvidia check test bench clean
+.PHONY: help build demo demo-nvidia check test test-signatures bench clean
 .DEFAULT_GOAL := build
 
-build: ## build ./koweld
-	$(GO) build ./cmd/koweld
+build: ## build ./koweld, static
+	CGO_ENABLED=0 $(GO) build ./cmd/koweld
 
 demo: ## the main job from end to end, in a scratch root, in seconds
 	@testdata/demo/demo.sh
@@ -20,11 +20,17 @@ check: ## format, analysis, tests: minutes; no root, no network
 test: ## check, and all that needs root and Debian's packages; what CI runs
 	@.ci/tier test
 
+test-signatures: ## Debian's own signatures, every one, of five kernels (510 MB the first time)
+	@testdata/signatures/run.sh
+
 bench: ## benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+man: ## write the man pages of the commands to docs/man anew
+	$(GO) test ./cmd/koweld -run '^TestManPagesAreThoseOfTheCommands$$' -update
 
 clean: ## remove what was built here
 	$(RM) -r koweld build
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 17

@@ -43,10 +43,19 @@ func (e *codeError) Error() string     { return "" }
 func (e *codeError) Is(err error) bool { return err == errSaid }
 
 // usageError is a wrong command line.
-type usageError struct{ err error }
+type usageError struct {
+	err  error
+	hint string
+}
 
 func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Hint() string  { return "see koweld help" }
+
+func (e *usageError) Hint() string {
+	if e.hint == "" {
+		return "see koweld help"
+	}
+	return e.hint
+}
 
 // exitCode chooses the code of an error, joined or not.
 func exitCode(err error) int {

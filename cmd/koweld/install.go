@@ -16,8 +16,10 @@ func newInstallCommand(a *app) *cobra.Command {
 attach the signature and place it, with all other files: all of a unit or nothing.
 
 An argument is the name of a package, whose manifest is in
-/usr/share/koweld/manifests, or the path of a manifest below the root.
-What is there already is left alone.`,
+/usr/share/koweld/manifests, or the path of a manifest, which must lie below
+the root. What is there already is left alone; a file of nobody that is in the
+way is saved, and given back on removal. A file of another package is never
+replaced.`,
 		Example: `  koweld install linux-modules-acme-6.1.0-42-amd64
   koweld install --root /srv/image /srv/image/usr/share/koweld/manifests/acme.yaml`,
 		Args: usage(cobra.MinimumNArgs(1)),

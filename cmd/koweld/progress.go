@@ -75,7 +75,13 @@ func (a *app) observer() func(unit.Event) {
 		case unit.Waiting:
 			a.infof("waiting for the lock, which %s holds", e.Name)
 		case unit.Kept:
+			if e.Detail == e.Name {
+				a.warnf("%s is not what koweld placed: left as it is", e.Name)
+				return
+			}
 			a.warnf("%s is not what koweld placed: kept as %s", e.Name, e.Detail)
+		case unit.Saved:
+			a.warnf("the file that was at %s before cannot go back: it stays as %s", e.Name, e.Detail)
 		case unit.Warning:
 			a.warnf("%s: %s", e.Unit, e.Detail)
 		}

@@ -16,7 +16,7 @@ func newRemoveCommand(a *app) *cobra.Command {
 before. It works from the record of what was really done; the manifest may be
 gone. A file that somebody changed since is kept and named.`,
 		Example: "  koweld remove linux-modules-acme-6.1.0-42-amd64",
-		Args:    usage(cobra.MinimumNArgs(1)),
+		Args:    cobra.MatchAll(usage(cobra.MinimumNArgs(1)), packages),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changing(cmd, func(ctx context.Context, s *unit.System) ([]unit.Change, error) {
 				return s.Remove(ctx, args, unit.RemoveOptions{DryRun: a.dryRun})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -17,10 +18,13 @@ func newRepairCommand(a *app) *cobra.Command {
 or changed. A file with bytes that koweld did not write is kept and named.
 Without packages all are repaired.`,
 		Example: "  koweld repair --all",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if all {
-				args = nil
+		Args: cobra.MatchAll(packages, func(_ *cobra.Command, args []string) error {
+			if all && len(args) > 0 {
+				return &usageError{err: errors.New("cannot repair all and some: give --all or packages")}
 			}
+			return nil
+		}),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changing(cmd, func(ctx context.Context, s *unit.System) ([]unit.Change, error) {
 				return s.Repair(ctx, args, unit.RepairOptions{DryRun: a.dryRun})
 			})

@@ -44,7 +44,7 @@ const maxModule = 1 << 30
 
 // missing is a usage error for a flag that must be given.
 func missing(flag string) error {
-	return &usageError{fmt.Errorf("cannot go on without --%s", flag)}
+	return &usageError{err: fmt.Errorf("cannot go on without --%s", flag)}
 }
 
 // readModule reads a module or image and inflates it.

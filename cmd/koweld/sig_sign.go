@@ -53,13 +53,13 @@ func (o signOptions) check(images int) (crypto.Hash, error) {
 	case o.out == "" && o.detached == "":
 		return 0, missing("output or --detached")
 	case o.out != "" && images != 1:
-		return 0, &usageError{fmt.Errorf("cannot write %d results to one --output", images)}
+		return 0, &usageError{err: fmt.Errorf("cannot write %d results to one --output", images)}
 	case o.detached != "" && o.detached != string(formBare) && o.detached != string(formTrailer):
-		return 0, &usageError{fmt.Errorf("cannot write a detached signature as %q: it is neither bare nor trailer", o.detached)}
+		return 0, &usageError{err: fmt.Errorf("cannot write a detached signature as %q: it is neither bare nor trailer", o.detached)}
 	}
 	hash, err := modsig.ParseHash(o.hash)
 	if err != nil {
-		return 0, &usageError{err}
+		return 0, &usageError{err: err}
 	}
 	return hash, nil
 }

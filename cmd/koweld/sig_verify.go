@@ -31,7 +31,7 @@ not at their issuers or usages.`,
 				return missing("certificate")
 			}
 			if signature != "" && len(args) != 1 {
-				return &usageError{fmt.Errorf("cannot verify %d files with one --signature", len(args))}
+				return &usageError{err: fmt.Errorf("cannot verify %d files with one --signature", len(args))}
 			}
 			certs, err := a.readCertificates(certificates)
 			if err != nil {

@@ -17,6 +17,7 @@ func newStatusCommand(a *app) *cobra.Command {
 		Long: `Print the record of each package: its modules with what formed and who signed
 them, its files, and what is still to be done. It reads no placed file; use
 verify for that.`,
+		Args: packages,
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, done, err := a.system()
 			if err != nil {
@@ -37,7 +38,11 @@ func (a *app) printStatus(w io.Writer, st *unit.Status) {
 	if st.PkgVer != "" {
 		fmt.Fprintf(w, " %s", st.PkgVer)
 	}
-	fmt.Fprintf(w, ": %s, kernel %s\n", st.State, st.Kernel)
+	fmt.Fprintf(w, ": %s", st.State)
+	if st.Kernel != "" {
+		fmt.Fprintf(w, ", kernel %s", st.Kernel)
+	}
+	fmt.Fprintln(w)
 	for i := range st.Files {
 		f := &st.Files[i]
 		fmt.Fprintf(w, "  %s  %s", f.Path, size(f.Size))

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -28,22 +31,22 @@ func (a *app) system() (*unit.System, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot find the root: %w", err)
 	}
-	fs, err := fsys.OpenRoot(root)
+	below, err := fsys.OpenRoot(root)
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot open the root %s: %w", root, err)
+		return nil, nil, fmt.Errorf("cannot open the root %s: %w", root, cause(err))
 	}
 	running := root == "/" && a.getenv("DPKG_ROOT") == ""
 	s := &unit.System{
-		FS:           fs,
-		Tool:         tool.Exec{Environ: tool.Environ(a.environ)},
-		Now:          time.Now,
-		Arch:         debianArch(a.getenv("DPKG_MAINTSCRIPT_ARCH")),
-		Procs:        runtime.GOMAXPROCS(0),
-		Memory:       memoryLimit,
-		Wait:         a.wait,
-		Reproducible: a.getenv("SOURCE_DATE_EPOCH") != "",
-		Running:      running,
-		Observe:      a.observer(),
+		FS:      below,
+		Tool:    tool.Exec{Environ: tool.Environ(a.environ)},
+		Now:     time.Now,
+		Arch:    debianArch(a.getenv("DPKG_MAINTSCRIPT_ARCH")),
+		Procs:   runtime.GOMAXPROCS(0),
+		Memory:  memoryLimit,
+		Wait:    a.wait,
+		Epoch:   a.epoch(),
+		Running: running,
+		Observe: a.observer(),
 	}
 	s.Multiarch = multiarch[s.Arch]
 	// A user may work in a root of their own.
@@ -57,7 +60,17 @@ func (a *app) system() (*unit.System, func(), error) {
 	if a.inMaintainerScript() {
 		s.Wait = -1
 	}
-	return s, func() { _ = fs.Close() }, nil
+	return s, func() { _ = below.Close() }, nil
+}
+
+// epoch is SOURCE_DATE_EPOCH, or zero (reproducible-builds.org). What is no
+// number is ignored, as dpkg-deb does.
+func (a *app) epoch() time.Time {
+	seconds, err := strconv.ParseInt(a.getenv("SOURCE_DATE_EPOCH"), 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
 }
 
 // multiarch maps Debian's architectures to their tuples.
@@ -93,25 +106,41 @@ func debianArch(dpkg string) string {
 func (a *app) manifestArgs(args []string) ([]string, error) {
 	root, err := realpath(a.root)
 	if err != nil {
-		return nil, fmt.Errorf("cannot find the root: %w", err)
+		return nil, fmt.Errorf("cannot open the root %s: %w", a.root, cause(err))
 	}
 	below := make([]string, len(args))
 	for i, arg := range args {
-		if !strings.Contains(arg, "/") && !strings.HasSuffix(arg, ".yaml") {
+		if !isPath(arg) {
 			below[i] = arg
 			continue
 		}
 		path, err := realpath(arg)
 		if err != nil {
-			return nil, fmt.Errorf("cannot find manifest %s: %w", arg, err)
+			return nil, fmt.Errorf("cannot find manifest %s: %w", arg, cause(err))
 		}
 		rel, err := filepath.Rel(root, path)
 		if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
-			return nil, &usageError{fmt.Errorf("cannot use manifest %s: it is not below the root %s", arg, root)}
+			return nil, &usageError{
+				err:  fmt.Errorf("cannot use manifest %s: it is not below the root %s", arg, root),
+				hint: "what a package installs lies in the root; give another with --root",
+			}
 		}
-		below[i] = "/" + rel
+		below[i] = filepath.Join("/", rel)
 	}
 	return below, nil
+}
+
+// cause is an error without the path, for a message that names it already.
+func cause(err error) error {
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
+
+// isPath tells the path of a manifest from the name of a package.
+func isPath(arg string) bool {
+	return strings.Contains(arg, "/") || strings.HasSuffix(arg, ".yaml")
 }
 
 func realpath(name string) (string, error) {

@@ -17,6 +17,7 @@ func newVerifyCommand(a *app) *cobra.Command {
 		Long: `Read every file that was placed and compare it with the record: bytes, mode and
 owner, and whether depmod's index has the modules. Nothing is changed.
 The exit code is 4 if anything differs.`,
+		Args: packages,
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, done, err := a.system()
 			if err != nil {

@@ -64,17 +64,19 @@ func parseSearch(out string, owners map[string][]string) {
 		file = "/" + file
 		for name := range strings.SplitSeq(names, ", ") {
 			name, _, _ = strings.Cut(name, ":")
-			owners[file] = append(owners[file], name)
+			if !slices.Contains(owners[file], name) { // of two architectures
+				owners[file] = append(owners[file], name)
+			}
 		}
 	}
 }
 
-// Version returns the version of an installed package; false if it is not
-// there.
+// Version returns the version of a package whose files are there, configured
+// or not yet; false if they are not.
 func (db *DB) Version(ctx context.Context, pkg string) (version.Version, bool, error) {
 	res, err := db.Tool.Run(ctx, tool.Cmd{
 		Path: "dpkg-query",
-		Args: []string{"--admindir=" + db.AdminDir, "--show", "--showformat=${Version}\n", "--", pkg},
+		Args: []string{"--admindir=" + db.AdminDir, "--show", "--showformat=${db:Status-Status} ${Version}\n", "--", pkg},
 	})
 	var failed *tool.FailedError
 	if errors.As(err, &failed) && failed.Code == 1 {
@@ -83,8 +85,9 @@ func (db *DB) Version(ctx context.Context, pkg string) (version.Version, bool, e
 	if err != nil {
 		return version.Version{}, false, fmt.Errorf("cannot ask dpkg for the version of %s: %w", pkg, err)
 	}
-	text, _, _ := strings.Cut(string(res.Stdout), "\n")
-	if text == "" {
+	line, _, _ := strings.Cut(string(res.Stdout), "\n")
+	status, text, _ := strings.Cut(line, " ")
+	if text == "" || status == "not-installed" || status == "config-files" {
 		return version.Version{}, false, nil
 	}
 	v, err := version.Parse(text)

@@ -65,13 +65,10 @@ func (s *Store) Lock(ctx context.Context, wait time.Duration, waiting func(holde
 func (s *Store) lockPath() string { return path.Join(s.Dir, "lock") }
 
 func (s *Store) tryLock() (*Lock, error) {
-	for {
-		if _, err := fsys.MkdirAll(s.FS, s.Dir, 0o755); err != nil {
-			return nil, fmt.Errorf("cannot make the state folder: %w", err)
-		}
-		f, err := s.FS.OpenAppend(s.lockPath(), 0o644)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // the last holder removed the folder
+	for tries := 1; ; tries++ {
+		f, err := s.openLock()
+		if errors.Is(err, fs.ErrNotExist) && tries < races {
+			continue // the last holder removed the folder meanwhile
 		}
 		if err != nil {
 			return nil, fmt.Errorf("cannot take the lock: %w", err)
@@ -91,7 +88,11 @@ func (s *Store) tryLock() (*Lock, error) {
 			var there fsys.Info
 			there, err = s.FS.Lstat(s.lockPath())
 			if err == nil && mine.SameFile(there) {
-				return &Lock{s: s, f: f}, s.sign(f)
+				if err := s.sign(f); err != nil {
+					_ = f.Close()
+					return nil, err
+				}
+				return &Lock{s: s, f: f}, nil
 			}
 		}
 		_ = f.Close()
@@ -99,6 +100,25 @@ func (s *Store) tryLock() (*Lock, error) {
 			return nil, fmt.Errorf("cannot take the lock: %w", err)
 		}
 	}
+}
+
+// races is how many holders may remove the folder under us before we take it
+// for one that cannot be made.
+const races = 1000
+
+// openLock opens the lock file and makes the state folder, durably: the
+// journal will lie in it.
+func (s *Store) openLock() (fsys.File, error) {
+	made, err := fsys.MkdirAll(s.FS, s.Dir, 0o755)
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range made {
+		if err := s.FS.SyncDir(path.Dir(dir)); err != nil {
+			return nil, err
+		}
+	}
+	return s.FS.OpenAppend(s.lockPath(), 0o644)
 }
 
 // sign writes our process ID into the lock, for people.

@@ -146,8 +146,10 @@ func split(data []byte, known any) (unknowns, error) {
 	}
 	t := reflect.TypeOf(known).Elem()
 	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		delete(all, name)
+		// The field of the unknown keys is tagged "-"; a key may be too.
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "-" {
+			delete(all, name)
+		}
 	}
 	if len(all) == 0 {
 		return nil, nil

@@ -45,7 +45,8 @@ func (s *Store) Scratch() string { return path.Join(s.Dir, "scratch") }
 func (s *Store) RecordPath(pkg string) string { return path.Join(s.Packages(), pkg+".json") }
 
 // SumsPath is where the digests of a package's files lie, as sha256sum -z
-// reads them, so that a postrm can remove them without koweld.
+// writes them, so that a postrm can remove them without koweld. It has to turn
+// each NUL into a newline first: sha256sum -c refuses -z.
 func (s *Store) SumsPath(pkg string) string { return path.Join(s.Packages(), pkg+".sha256") }
 
 // NewerError says that a newer koweld wrote a record.

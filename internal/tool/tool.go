@@ -11,13 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Runner runs programs. It is the seam by which tests replace them.
@@ -97,6 +97,9 @@ func (e *FailedError) Error() string {
 	return b.String()
 }
 
+// Unwrap returns why it could not be run: the cause of a context that ended.
+func (e *FailedError) Unwrap() error { return e.Err }
+
 // Exec runs programs of the host.
 type Exec struct {
 	Environ []string // the clean environment; see Environ
@@ -155,20 +158,19 @@ func (x Exec) Run(ctx context.Context, c Cmd) (Result, error) {
 	cmd.Stdin = c.Stdin
 	cmd.ExtraFiles = c.Files
 	// A signal to our process group must not reach the program: we decide
-	// when it ends.
+	// when it ends, and what it started ends with it.
 	// It dies with us, or with the thread that started it: hence the lock.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
+	cmd.WaitDelay = lingering
 	var stdout, stderr limited
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err = cmd.Run()
-	res := Result{Stdout: stdout.Bytes(), Stderr: stderr.Bytes()}
-	if err == nil {
+	res := Result{Stdout: stdout.kept.Bytes(), Stderr: stderr.kept.Bytes()}
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return res, nil
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return res, &MissingError{Name: c.Path}
 	}
 	f := &FailedError{Cmd: c, Code: -1, Output: tail(res.Output())}
 	var exit *exec.ExitError
@@ -186,6 +188,18 @@ func (x Exec) Run(ctx context.Context, c Cmd) (Result, error) {
 	return res, f
 }
 
+// lingering is how long what a program left running may hold its output
+// open after it has ended.
+const lingering = 2 * time.Second
+
+// killGroup kills a program with all that it started.
+func killGroup(pid int) error {
+	if err := syscall.Kill(-pid, syscall.SIGKILL); !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	return os.ErrProcessDone
+}
+
 // tail is the last few lines of a program's output, on one line.
 func tail(s string) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
@@ -196,12 +210,13 @@ func tail(s string) string {
 }
 
 // limited keeps the first OutputLimit bytes and swallows the rest, so that a
-// program that prints without end neither blocks nor fills the memory.
-type limited struct{ bytes.Buffer }
+// program that prints without end neither blocks nor fills the memory. The
+// buffer is not embedded: io.Copy would take its ReadFrom, past the limit.
+type limited struct{ kept bytes.Buffer }
 
 func (l *limited) Write(p []byte) (int, error) {
-	if room := OutputLimit - l.Len(); room > 0 {
-		l.Buffer.Write(p[:min(room, len(p))])
+	if room := OutputLimit - l.kept.Len(); room > 0 {
+		l.kept.Write(p[:min(room, len(p))])
 	}
 	return len(p), nil
 }

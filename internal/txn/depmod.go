@@ -4,10 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"koweld/internal/fsys"
@@ -29,62 +29,65 @@ func (e *DepmodError) Error() string {
 }
 
 // isIndex reports whether depmod writes a file of this name into a kernel's
-// module folder; modules.order and modules.builtin* come with the kernel,
-// but for the binary forms.
+// module folder, if only for a while; modules.order and modules.builtin* come
+// with the kernel, but for the binary forms.
 func isIndex(name string) bool {
 	switch name {
-	case "modules.order", "modules.builtin", "modules.builtin.modinfo":
+	case "modules.order", "modules.builtin", "modules.builtin.modinfo", "modules.builtin.ranges":
 		return false
 	}
 	return strings.HasPrefix(name, "modules.")
 }
 
-// keepIndex gives every index file a second name. depmod replaces its files
-// by rename, so the second names keep the old index.
-func keepIndex(fsx fsys.FS, o Op) error {
+// keepIndex gives every index file a second name and returns the first ones.
+// depmod replaces its files by rename, so the second names keep the old index.
+func keepIndex(fsx fsys.FS, o Op) (kept []string, err error) {
 	entries, err := fsx.ReadDir(o.Folder)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, e := range entries {
-		if !isIndex(e.Name()) || !e.Type().IsRegular() {
+		if !isIndex(e.Name()) || e.IsDir() {
 			continue
 		}
 		if err := fsx.Link(path.Join(o.Folder, e.Name()), o.Staged+"-"+e.Name()); err != nil {
-			return err
+			return nil, err
 		}
+		kept = append(kept, e.Name())
 	}
-	return nil
+	return kept, nil
 }
 
 // restoreIndex puts the kept index files back and removes those that depmod
-// made where there was none.
-func (m *Manager) restoreIndex(o Op) error {
-	if err := eachKept(m.FS, o, func(kept, name string) error {
+// made where there was none. That a second name is gone says nothing: an
+// earlier try may have been killed while it dropped them.
+func (m *Manager) restoreIndex(o Op, kept []string) error {
+	for _, name := range kept {
 		// Through a third name, so that there is an index at each
 		// instant and the kept one stays until all are back.
 		if err := unlink(m.FS, o.Staged); err != nil {
 			return err
 		}
-		if err := m.FS.Link(kept, o.Staged); err != nil {
+		err := m.FS.Link(o.Staged+"-"+name, o.Staged)
+		if gone(err) {
+			continue
+		}
+		if err == nil {
+			err = m.FS.Rename(o.Staged, path.Join(o.Folder, name))
+		}
+		if err != nil {
 			return err
 		}
-		return m.FS.Rename(o.Staged, path.Join(o.Folder, name))
-	}); err != nil {
-		return err
 	}
 	entries, err := m.FS.ReadDir(o.Folder)
+	if gone(err) {
+		return nil // with the kernel
+	}
 	if err != nil {
 		return err
 	}
-	had := make(map[string]bool)
 	for _, e := range entries {
-		if name, ok := keptName(o, e.Name()); ok {
-			had[name] = true
-		}
-	}
-	for _, e := range entries {
-		if isIndex(e.Name()) && !had[e.Name()] {
+		if isIndex(e.Name()) && !e.IsDir() && !slices.Contains(kept, e.Name()) {
 			if err := unlink(m.FS, path.Join(o.Folder, e.Name())); err != nil {
 				return err
 			}
@@ -94,10 +97,10 @@ func (m *Manager) restoreIndex(o Op) error {
 }
 
 // reindex makes the index anew, or puts the kept one back if depmod cannot.
-func (m *Manager) reindex(ctx context.Context, o Op) error {
+func (m *Manager) reindex(ctx context.Context, o Op, kept []string) error {
 	o.Watch = nil
 	if _, err := m.depmod(ctx, o); err != nil {
-		return m.restoreIndex(o)
+		return m.restoreIndex(o, kept)
 	}
 	return m.dropIndex(o)
 }
@@ -107,28 +110,19 @@ func (m *Manager) dropIndex(o Op) error {
 	if err := unlink(m.FS, o.Staged); err != nil {
 		return err
 	}
-	return eachKept(m.FS, o, func(kept, _ string) error { return unlink(m.FS, kept) })
-}
-
-// keptName returns the name of the index file of which file is the kept name.
-func keptName(o Op, file string) (string, bool) {
-	name, ok := strings.CutPrefix(file, path.Base(o.Staged)+"-")
-	return name, ok && isIndex(name)
-}
-
-func eachKept(fsx fsys.FS, o Op, do func(kept, name string) error) error {
-	entries, err := fsx.ReadDir(o.Folder)
-	if errors.Is(err, fs.ErrNotExist) {
+	entries, err := m.FS.ReadDir(o.Folder)
+	if gone(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if name, ok := keptName(o, e.Name()); ok {
-			if err := do(path.Join(o.Folder, e.Name()), name); err != nil {
-				return err
-			}
+		if !strings.HasPrefix(e.Name(), path.Base(o.Staged)+"-") {
+			continue
+		}
+		if err := unlink(m.FS, path.Join(o.Folder, e.Name())); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -136,6 +130,9 @@ func eachKept(fsx fsys.FS, o Op, do func(kept, name string) error) error {
 
 // depmod makes the index anew, judges it and makes it durable.
 func (m *Manager) depmod(ctx context.Context, o Op) (warnings []string, err error) {
+	if err := m.staysInside(o.Folder); err != nil {
+		return nil, err
+	}
 	res, err := m.Tool.Run(ctx, tool.Cmd{
 		Path: "depmod", Args: []string{"-b", m.FS.Host("/"), o.Kernel},
 	})
@@ -157,14 +154,59 @@ func (m *Manager) depmod(ctx context.Context, o Op) (warnings []string, err erro
 	return warnings, syncIndex(m.FS, o.Folder)
 }
 
-// judgeOutput finds our modules in what depmod printed.
-func judgeOutput(output string, watch []string) error {
-	if output == "" {
+// OutsideError says that a program of the host would leave the root on its way
+// to a folder: it knows nothing of roots and follows links as the host does.
+type OutsideError struct {
+	Folder, Link string
+}
+
+func (e *OutsideError) Error() string {
+	return fmt.Sprintf("cannot run depmod on %s: it would follow the link %s out of the root", e.Folder, e.Link)
+}
+
+// Hint says what to do.
+func (e *OutsideError) Hint() string { return "make the link relative, as usrmerge does" }
+
+// staysInside reports whether the host finds folder below the root, as we do:
+// an absolute link, and one with too many "..", leads it elsewhere.
+func (m *Manager) staysInside(folder string) error {
+	if m.FS.Host("/") == "/" {
 		return nil
 	}
+	at := "/"
+	todo := strings.Split(folder, "/")
+	for links := 0; len(todo) > 0; {
+		c := todo[0]
+		todo = todo[1:]
+		if c == ".." && at == "/" {
+			return &OutsideError{Folder: folder, Link: ".."}
+		}
+		at = path.Join(at, c)
+		info, err := m.FS.Lstat(at)
+		if err != nil {
+			return fmt.Errorf("cannot look at %s: %w", at, err)
+		}
+		if info.Mode&fs.ModeSymlink == 0 {
+			continue
+		}
+		target, err := m.FS.Readlink(at)
+		if err != nil {
+			return fmt.Errorf("cannot look at %s: %w", at, err)
+		}
+		if links++; path.IsAbs(target) || links > 40 {
+			return &OutsideError{Folder: folder, Link: at}
+		}
+		todo = append(strings.Split(target, "/"), todo...)
+		at = path.Dir(at)
+	}
+	return nil
+}
+
+// judgeOutput finds our modules in what depmod printed.
+func judgeOutput(output string, watch []string) error {
 	for line := range strings.Lines(output) {
 		for _, w := range watch {
-			if strings.Contains(line, w) {
+			if names(line, w) {
 				return &DepmodError{Module: w, Output: strings.TrimSpace(line)}
 			}
 		}
@@ -172,9 +214,25 @@ func judgeOutput(output string, watch []string) error {
 	return nil
 }
 
+// names reports whether a line names the file of a module: as depmod prints
+// it, a whole path that ends in module.
+func names(line, module string) bool {
+	for rest := line; ; {
+		before, after, found := strings.Cut(rest, module)
+		if !found {
+			return false
+		}
+		starts := before == "" && len(rest) == len(line) || strings.HasSuffix(before, "/") || strings.HasSuffix(before, " ")
+		if starts && (after == "" || strings.ContainsRune(" :,;'\"\n", rune(after[0]))) {
+			return true
+		}
+		rest = after
+	}
+}
+
 // JudgeIndex looks for modules, given as paths relative to the kernel's module
-// folder, in the modules.dep that depmod wrote. A module that another file of the same name
-// outranks is a warning; one that is not there is a *DepmodError.
+// folder, in the modules.dep that depmod wrote. A module that another file of
+// the same name outranks is a warning; one that is not there is a *DepmodError.
 func JudgeIndex(dep []byte, watch []string) (warnings []string, err error) {
 	winner := make(map[string]string) // module name → path
 	lines := bufio.NewScanner(bytes.NewReader(dep))
@@ -198,9 +256,10 @@ func JudgeIndex(dep []byte, watch []string) (warnings []string, err error) {
 	return warnings, nil
 }
 
-// moduleName is what modprobe calls the module in a file.
+// moduleName is what modprobe calls the module in a file: kmod's
+// libkmod-util.c ends a name at the first dot.
 func moduleName(file string) string {
-	base, _, _ := strings.Cut(path.Base(file), ".ko")
+	base, _, _ := strings.Cut(path.Base(file), ".")
 	return strings.ReplaceAll(base, "-", "_")
 }
 

@@ -45,15 +45,18 @@ const (
 )
 
 type record struct {
-	State  state    `json:"state"`
-	Staged []Digest `json:"staged,omitempty"` // by operation
+	State state `json:"state"`
+	// Of switching, both by operation: what a Place staged, and which
+	// files of its index a Depmod kept.
+	Staged []Digest   `json:"staged,omitempty"`
+	Index  [][]string `json:"index,omitempty"`
 }
 
 // parsed is what a journal file says.
 type parsed struct {
 	header
-	state  state
-	staged []Digest
+	state     state
+	switching *record // nil while staging
 }
 
 // NewerError says that a newer koweld left a journal that this one must not
@@ -126,11 +129,10 @@ func parseJournal(name string, data []byte) (*parsed, error) {
 		data = rest
 		if p == nil {
 			p = &parsed{state: staging}
-			if err := json.Unmarshal(doc, &p.header); err != nil {
-				return nil, &BrokenError{Path: name, Line: n}
-			}
-			if p.Version != journalVersion || len(p.Needs) > 0 {
+			if err := p.open(doc); errors.Is(err, errNewer) {
 				return nil, &NewerError{Path: name, Needs: p.Needs}
+			} else if err != nil {
+				return nil, &BrokenError{Path: name, Line: n}
 			}
 			continue
 		}
@@ -139,8 +141,8 @@ func parseJournal(name string, data []byte) (*parsed, error) {
 			return nil, &BrokenError{Path: name, Line: n}
 		}
 		switch {
-		case r.State == switching && p.state == staging && len(r.Staged) == len(p.Ops):
-			p.staged = r.Staged
+		case r.State == switching && p.state == staging && len(r.Staged) == len(p.Ops) && len(r.Index) == len(p.Ops):
+			p.switching = &r
 		case r.State == switched && p.state == switching:
 		default:
 			return nil, &BrokenError{Path: name, Line: n}
@@ -148,6 +150,28 @@ func parseJournal(name string, data []byte) (*parsed, error) {
 		p.state = r.State
 	}
 	return p, nil
+}
+
+var errNewer = errors.New("a newer koweld wrote it")
+
+// open decodes the header. What a newer koweld needs is read first: all else
+// may have another form there.
+func (p *parsed) open(doc []byte) error {
+	var h struct {
+		Version int      `json:"koweld"`
+		Needs   []string `json:"needs"`
+	}
+	if err := json.Unmarshal(doc, &h); err != nil {
+		return err
+	}
+	if h.Version > journalVersion || len(h.Needs) > 0 {
+		p.Needs = h.Needs
+		return errNewer
+	}
+	if h.Version != journalVersion {
+		return fmt.Errorf("it says version %d", h.Version)
+	}
+	return json.Unmarshal(doc, &p.header)
 }
 
 // journal is a journal file being written.
@@ -164,27 +188,43 @@ func (m *Manager) create(base string, h header) (*journal, error) {
 		return nil, err
 	}
 	j := &journal{name: name, f: f}
-	if err = j.append(h); err == nil {
+	if err = j.append(h, journalReserve); err == nil {
 		err = m.FS.SyncDir(m.Dir)
 	}
 	if err != nil {
-		return nil, errors.Join(err, m.forget(j))
+		err = fmt.Errorf("cannot write the journal: %w", err)
+		if ferr := m.forget(j); ferr != nil {
+			err = &OpenError{Journal: name, Cause: err, Err: ferr}
+		}
+		return nil, err
 	}
 	return j, nil
 }
 
-func (j *journal) append(v any) error {
+// append makes a record durable and keeps spare bytes free for later ones.
+func (j *journal) append(v any, spare int64) error {
 	line, err := encodeLine(v)
 	if err != nil {
 		return err
 	}
-	if err := j.f.Reserve(j.size + int64(len(line)) + journalReserve); err != nil {
+	if err := j.f.Reserve(j.size + int64(len(line)) + spare); err != nil {
 		return err
 	}
 	if _, err := j.f.Write(line); err != nil {
 		return err
 	}
+	if err := j.f.Sync(); err != nil {
+		return err
+	}
 	j.size += int64(len(line))
+	return nil
+}
+
+// retract takes back what an append that failed has written all the same.
+func (j *journal) retract() error {
+	if err := j.f.Truncate(j.size); err != nil {
+		return err
+	}
 	return j.f.Sync()
 }
 

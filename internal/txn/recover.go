@@ -89,9 +89,9 @@ func (m *Manager) recoverOne(ctx context.Context, name string) (*Recovered, erro
 	case switching:
 		// Others may have run depmod since the run was killed, so the
 		// index is made anew rather than put back, if that can be done.
-		err = m.undo(p.Ops, p.staged, func(o Op) error { return m.reindex(ctx, o) })
+		err = m.undo(p.Ops, p.switching, func(o Op, kept []string) error { return m.reindex(ctx, o, kept) })
 	default:
-		err = m.undo(p.Ops, nil, m.dropIndex)
+		err = m.undo(p.Ops, nil, nil)
 	}
 	if err == nil {
 		err = m.forgetName(name)
@@ -115,8 +115,8 @@ func (m *Manager) finish(j *journal, ops []Op) error {
 	return nil
 }
 
-// drop removes what the transaction replaced or removed.
-func (m *Manager) drop(ops []Op) error {
+// clear removes whatever lies under the names that Begin chose.
+func (m *Manager) clear(ops []Op) error {
 	for _, o := range ops {
 		var err error
 		switch o.Kind {
@@ -128,8 +128,16 @@ func (m *Manager) drop(ops []Op) error {
 			err = m.dropIndex(o)
 		}
 		if err != nil {
-			return fmt.Errorf("cannot drop what %s was: %w", o.Path, err)
+			return fmt.Errorf("cannot clear up beside %s: %w", path.Join(o.Path, o.Folder), err)
 		}
+	}
+	return nil
+}
+
+// drop removes what the transaction replaced or removed.
+func (m *Manager) drop(ops []Op) error {
+	if err := m.clear(ops); err != nil {
+		return err
 	}
 	if err := syncDirs(m.FS, ops); err != nil {
 		return err
@@ -146,31 +154,16 @@ func (m *Manager) drop(ops []Op) error {
 
 // undo takes back whatever of the operations was done, in reverse order. It
 // looks at what is there and not at how far the run came, so it can be
-// repeated. staged is nil if no name was switched; index takes back what
-// depmod did, after the files are back.
-func (m *Manager) undo(ops []Op, staged []Digest, index func(Op) error) error {
-	for i, o := range slices.Backward(ops) {
-		var err error
-		switch o.Kind {
-		case Place:
-			var d Digest
-			if staged != nil {
-				d = staged[i]
-			}
-			err = m.undoPlace(o, d)
-		case Remove:
-			err = m.undoRemove(o)
+// repeated. r is nil if no name was switched; index takes back what depmod
+// did, after the files are back. One file that cannot be taken back does not
+// keep the others from it.
+func (m *Manager) undo(ops []Op, r *record, index func(o Op, kept []string) error) error {
+	if r == nil {
+		if err := m.clear(ops); err != nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("cannot take back %s: %w", o.Path, err)
-		}
-	}
-	for _, o := range ops {
-		if o.Kind == Depmod {
-			if err := index(o); err != nil {
-				return fmt.Errorf("cannot take back the module index of %s: %w", o.Kernel, err)
-			}
-		}
+	} else if err := m.undoSwitch(ops, r, index); err != nil {
+		return err
 	}
 	if err := syncDirs(m.FS, ops); err != nil {
 		return err
@@ -185,48 +178,163 @@ func (m *Manager) undo(ops []Op, staged []Digest, index func(Op) error) error {
 	return nil
 }
 
-// undoPlace puts the old file back if the new one is at the target, and
-// deletes the new one. Which is which is told by the bytes: an inode number
-// does not outlive every remount of an overlay.
-func (m *Manager) undoPlace(o Op, d Digest) error {
-	isNew, err := m.holds(o.Path, o, d)
-	if err != nil {
+func (m *Manager) undoSwitch(ops []Op, r *record, index func(o Op, kept []string) error) error {
+	var errs []error
+	for i, o := range slices.Backward(ops) {
+		var err error
+		switch {
+		case o.Kind == Place && o.Was == nil:
+			err = m.undoNew(o, r.Staged[i])
+		case o.Kind == Place:
+			err = m.undoReplace(o, r.Staged[i])
+		case o.Kind == Remove:
+			err = m.undoRemove(o)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("cannot take back %s: %w", o.Path, err))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if isNew {
-		if o.Was == nil {
-			return unlink(m.FS, o.Path)
-		}
-		for _, old := range []string{o.Staged, o.Staged + oldSuffix} {
-			err := m.FS.Rename(old, o.Path)
-			if !errors.Is(err, fs.ErrNotExist) {
-				return err
+	for i, o := range ops {
+		if o.Kind == Depmod {
+			if err := index(o, r.Index[i]); err != nil {
+				return fmt.Errorf("cannot take back the module index of %s: %w", o.Kernel, err)
 			}
-		}
-		return errors.New("the old file is gone")
-	}
-	for _, name := range []string{o.Staged, o.Staged + oldSuffix} {
-		if err := unlink(m.FS, name); err != nil {
-			return err
 		}
 	}
 	return nil
 }
 
-// holds reports whether name is the file that the operation staged.
-func (m *Manager) holds(name string, o Op, d Digest) (bool, error) {
-	if d.SHA256 == "" {
-		return false, nil
+// undoNew removes a file that was placed where nothing was.
+func (m *Manager) undoNew(o Op, d Digest) error {
+	at, err := look(m.FS, o.Path)
+	if err != nil {
+		return err
 	}
-	info, err := m.FS.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+	staged, err := look(m.FS, o.Staged)
+	if err != nil {
+		return err
+	}
+	ours := false
+	switch {
+	case at == nil:
+	case staged != nil: // not moved, or linked and not yet unlinked
+		ours = at.SameFile(*staged)
+	default:
+		if ours, err = m.holds(o.Path, at, d); err != nil {
+			return err
+		}
+	}
+	if ours {
+		if err := unlink(m.FS, o.Path); err != nil {
+			return err
+		}
+	}
+	return unlink(m.FS, o.Staged)
+}
+
+// undoReplace puts a file that was replaced back and removes the new one.
+func (m *Manager) undoReplace(o Op, d Digest) error {
+	at, err := look(m.FS, o.Path)
+	if err != nil {
+		return err
+	}
+	old, err := m.oldName(o, at, d)
+	if err != nil {
+		return err
+	}
+	if old != "" {
+		if at != nil {
+			ours, err := m.holds(o.Path, at, d)
+			if err != nil {
+				return err
+			}
+			if !ours {
+				return &inTheWayError{Old: old}
+			}
+		}
+		if err := m.FS.Rename(old, o.Path); err != nil {
+			return err
+		}
+	}
+	return errors.Join(unlink(m.FS, o.Staged), unlink(m.FS, o.Staged+oldSuffix))
+}
+
+// oldName is where the file lies that was replaced, or "" if it is still at
+// its path. Inode, size and mtime tell it from the new one; the bytes decide
+// where the inode has changed: on some overlays it does not outlive a remount.
+func (m *Manager) oldName(o Op, at *fsys.Info, d Digest) (string, error) {
+	if at != nil && *See(*at) == *o.Was {
+		return "", nil
+	}
+	for _, name := range []string{o.Staged + oldSuffix, o.Staged} {
+		info, err := look(m.FS, name)
+		if err != nil {
+			return "", err
+		}
+		if info == nil || at != nil && at.SameFile(*info) {
+			continue
+		}
+		if *See(*info) == *o.Was {
+			return name, nil
+		}
+		isNew, err := m.holds(name, info, d)
+		if err != nil {
+			return "", err
+		}
+		if !isNew {
+			return name, nil
+		}
+	}
+	return "", nil
+}
+
+// undoRemove gives a removed file its name back.
+func (m *Manager) undoRemove(o Op) error {
+	old, err := look(m.FS, o.Staged)
+	if err != nil || old == nil {
+		return err
+	}
+	at, err := look(m.FS, o.Path)
+	if err != nil {
+		return err
+	}
+	if at == nil {
+		return m.FS.RenameNoReplace(o.Staged, o.Path)
+	}
+	if !at.SameFile(*old) {
+		return &inTheWayError{Old: o.Staged}
+	}
+	return unlink(m.FS, o.Staged) // linked and not yet unlinked
+}
+
+// inTheWayError says that somebody put a file where an old one belongs while
+// a transaction was open. Neither may be lost.
+type inTheWayError struct {
+	Old string // name of the old file
+}
+
+func (e *inTheWayError) Error() string {
+	return "something else was put there; what belongs there is " + e.Old
+}
+
+// look is Lstat; nil for what is not there.
+func look(fsx fsys.FS, name string) (*fsys.Info, error) {
+	info, err := fsx.Lstat(name)
+	if gone(err) {
+		return nil, nil
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	if !info.IsRegular() || info.Size != d.Size || info.Mode.Perm() != fs.FileMode(o.Mode) ||
-		info.UID != o.UID || info.GID != o.GID {
+	return &info, nil
+}
+
+// holds reports whether name, of which info is known, has the staged bytes.
+func (m *Manager) holds(name string, info *fsys.Info, d Digest) (bool, error) {
+	if !info.IsRegular() || info.Size != d.Size {
 		return false, nil
 	}
 	sum, err := Sum(m.FS, name)
@@ -247,28 +355,28 @@ func Sum(fsx fsys.FS, name string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func (m *Manager) undoRemove(o Op) error {
-	if _, err := m.FS.Lstat(o.Staged); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return m.FS.RenameNoReplace(o.Staged, o.Path)
+// gone reports whether an error says that a name is not there, perhaps since
+// its folder is not there or is no folder any more.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
 }
 
 // unlink removes a name that may be gone already, with its folder perhaps.
 func unlink(fsx fsys.FS, name string) error {
-	if err := fsx.Unlink(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := fsx.Unlink(name); err != nil && !gone(err) {
 		return err
 	}
 	return nil
 }
 
-// rmdir removes a folder unless somebody else put something into it.
+// rmdir removes a folder unless somebody else put something into it, mounted
+// something on it or put something else in its place.
 func rmdir(fsx fsys.FS, name string) error {
 	err := fsx.Rmdir(name)
 	if err == nil {
 		err = fsx.SyncDir(path.Dir(name))
 	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
+	if gone(err) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EBUSY) {
 		return nil
 	}
 	return err

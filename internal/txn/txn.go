@@ -113,8 +113,9 @@ type Tx struct {
 	journal *journal
 	ops     []Op
 	staged  []Digest // by operation; zero until staged
-	// switching says that names or the index may have changed.
-	switching bool
+	// switching is the record of that state, nil before: once it is set,
+	// names and the index may have changed.
+	switching *record
 	// Warnings is what a successful Commit has to say.
 	Warnings []string
 }
@@ -171,8 +172,14 @@ func (e *OpenError) Hint() string { return "mend the cause, then run koweld repa
 // Begin opens a transaction for a unit: it chooses the staged names, writes
 // the journal and makes the directories. On error nothing is left.
 func (m *Manager) Begin(unit string, ops []Op) (*Tx, error) {
-	if _, err := fsys.MkdirAll(m.FS, m.Dir, 0o755); err != nil {
+	made, err := fsys.MkdirAll(m.FS, m.Dir, 0o755)
+	if err != nil {
 		return nil, fmt.Errorf("cannot make the journal: %w", err)
+	}
+	for _, dir := range made {
+		if err := m.FS.SyncDir(path.Dir(dir)); err != nil {
+			return nil, fmt.Errorf("cannot make the journal: %w", err)
+		}
 	}
 	id, err := m.nextID()
 	if err != nil {
@@ -193,7 +200,12 @@ func (m *Manager) Begin(unit string, ops []Op) (*Tx, error) {
 		Version: journalVersion, Unit: unit, Ops: tx.ops,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot write the journal: %w", err)
+		return nil, err
+	}
+	// No journal knew these names, so what is there is debris of one that
+	// was lost.
+	if err := m.clear(tx.ops); err != nil {
+		return nil, tx.fail(err)
 	}
 	for _, o := range tx.ops {
 		if o.Kind != Mkdir {
@@ -229,12 +241,6 @@ func (tx *Tx) Stage(i int, c Content) (fsys.Info, Digest, error) {
 func (tx *Tx) stage(o Op, c Content) (info fsys.Info, d Digest, err error) {
 	fsx := tx.m.FS
 	f, err := fsx.Create(o.Staged, fs.FileMode(o.Mode))
-	if errors.Is(err, fs.ErrExist) {
-		// No journal knows it, so it is debris of one that was lost.
-		if err = fsx.Unlink(o.Staged); err == nil {
-			f, err = fsx.Create(o.Staged, fs.FileMode(o.Mode))
-		}
-	}
 	if err != nil {
 		return info, d, err
 	}
@@ -307,17 +313,19 @@ func (tx *Tx) Abort() error { return tx.fail(nil) }
 // an *OpenError. A context that ends before the last name is switched takes
 // the transaction back as well.
 func (tx *Tx) Commit(ctx context.Context) error {
-	fsx := tx.m.FS
 	for i, o := range tx.ops {
 		if o.Kind == Place && tx.staged[i].SHA256 == "" {
 			return tx.fail(fmt.Errorf("cannot commit: %s was not staged", o.Path))
 		}
 	}
-	for _, o := range tx.ops {
-		if o.Kind == Depmod {
-			if err := keepIndex(fsx, o); err != nil {
-				return tx.fail(fmt.Errorf("cannot keep the module index of %s: %w", o.Kernel, err))
-			}
+	r := &record{State: switching, Staged: tx.staged, Index: make([][]string, len(tx.ops))}
+	for i, o := range tx.ops {
+		if o.Kind != Depmod {
+			continue
+		}
+		var err error
+		if r.Index[i], err = keepIndex(tx.m.FS, o); err != nil {
+			return tx.fail(fmt.Errorf("cannot keep the module index of %s: %w", o.Kernel, err))
 		}
 	}
 	if err := tx.syncDirs(); err != nil {
@@ -326,26 +334,29 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	if err := tx.precheck(); err != nil {
 		return tx.fail(err)
 	}
-	tx.switching = true
-	if err := tx.journal.append(record{State: switching, Staged: tx.staged}); err != nil {
+	tx.switching = r
+	if err := tx.journal.append(r, journalReserve); err != nil {
 		return tx.fail(fmt.Errorf("cannot write the journal: %w", err))
 	}
 	if err := tx.switchAll(ctx); err != nil {
 		return tx.fail(err)
 	}
-	if err := tx.journal.append(record{State: switched}); err != nil {
-		return tx.fail(fmt.Errorf("cannot write the journal: %w", err))
+	if err := tx.journal.append(record{State: switched}, 0); err != nil {
+		err = fmt.Errorf("cannot write the journal: %w", err)
+		// The record may be on the disk all the same; recovery would
+		// then finish what is being taken back.
+		if rerr := tx.journal.retract(); rerr != nil {
+			_ = tx.journal.close()
+			return &OpenError{Journal: tx.journal.name, Cause: err, Err: rerr}
+		}
+		return tx.fail(err)
 	}
 	return tx.m.finish(tx.journal, tx.ops)
 }
 
 // fail takes everything back and returns cause, or an *OpenError.
 func (tx *Tx) fail(cause error) error {
-	index := tx.m.dropIndex
-	if tx.switching {
-		index = tx.m.restoreIndex
-	}
-	if err := tx.m.undo(tx.ops, tx.staged, index); err != nil {
+	if err := tx.m.undo(tx.ops, tx.switching, tx.m.restoreIndex); err != nil {
 		_ = tx.journal.close()
 		return &OpenError{Journal: tx.journal.name, Cause: cause, Err: err}
 	}
@@ -388,7 +399,12 @@ func (tx *Tx) switchAll(ctx context.Context) error {
 		case Place:
 			err = switchPlace(fsx, o)
 		case Remove:
-			err = fsx.RenameNoReplace(o.Path, o.Staged)
+			if err = fsx.RenameNoReplace(o.Path, o.Staged); err == nil {
+				err = isWas(fsx, o, o.Staged)
+			}
+		}
+		if errors.Is(err, fs.ErrExist) || gone(err) {
+			err = &ChangedError{Path: o.Path}
 		}
 		if err != nil {
 			return fmt.Errorf("cannot switch %s: %w", o.Path, err)
@@ -415,13 +431,34 @@ func switchPlace(fsx fsys.FS, o Op) error {
 		return fsx.RenameNoReplace(o.Staged, o.Path)
 	}
 	err := fsx.Exchange(o.Staged, o.Path)
+	if err == nil {
+		return isWas(fsx, o, o.Staged)
+	}
 	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
 		return err
 	}
 	if err := fsx.Link(o.Path, o.Staged+oldSuffix); err != nil {
 		return err
 	}
+	if err := isWas(fsx, o, o.Staged+oldSuffix); err != nil {
+		return err
+	}
+	// The second name must outlive a power cut that the rename outlives.
+	if err := fsx.SyncDir(path.Dir(o.Staged)); err != nil {
+		return err
+	}
 	return fsx.Rename(o.Staged, o.Path)
+}
+
+// isWas says whether the file that was moved away, and is now at name, is the
+// one that was there when the plan was made: a look before the move could be
+// outrun.
+func isWas(fsx fsys.FS, o Op, name string) error {
+	info, err := fsx.Lstat(name)
+	if err == nil && (o.Was == nil || *See(info) != *o.Was) {
+		err = &ChangedError{Path: o.Path}
+	}
+	return err
 }
 
 // oldSuffix marks the second name of a file that could not be exchanged.
@@ -438,7 +475,7 @@ func syncDirs(fsx fsys.FS, ops []Op) error {
 			continue
 		}
 		done[dir] = true
-		if err := fsx.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := fsx.SyncDir(dir); err != nil && !gone(err) {
 			return fmt.Errorf("cannot make %s durable: %w", dir, err)
 		}
 	}

@@ -105,8 +105,11 @@ func (s *System) wantsInitramfs(ctx context.Context, when manifest.Initramfs, ke
 	if errors.As(err, &absent) {
 		return false, nil // nothing here makes an initramfs
 	}
-	if err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return false, fmt.Errorf("cannot look into %s: %w", image, err)
+	}
+	if err != nil {
+		return true, nil // what cannot be listed is made anew
 	}
 	return holdsModule(string(res.Stdout), modules), nil
 }

@@ -16,7 +16,11 @@ type ManifestError struct {
 }
 
 func (e *ManifestError) Error() string {
-	return fmt.Sprintf("cannot read manifest %s: %v", e.Path, e.Err)
+	err := e.Err
+	if p := (*fs.PathError)(nil); errors.As(err, &p) && p.Path == e.Path {
+		err = p.Err // the path is named already
+	}
+	return fmt.Sprintf("cannot read manifest %s: %v", e.Path, err)
 }
 
 func (e *ManifestError) Unwrap() error { return e.Err }
@@ -107,6 +111,19 @@ type InputError struct {
 
 func (e *InputError) Error() string { return fmt.Sprintf("cannot place %s: %v", e.Target, e.Err) }
 func (e *InputError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *InputError) Hint() string {
+	var trust *fsys.TrustError
+	var gone *fs.PathError
+	switch {
+	case errors.As(e.Err, &trust):
+		return trust.Hint()
+	case errors.Is(e.Err, fs.ErrNotExist) && errors.As(e.Err, &gone):
+		return "install again the package that ships " + gone.Path
+	}
+	return ""
+}
 
 // manifestLimit bounds a manifest, in bytes.
 const manifestLimit = 16 << 20

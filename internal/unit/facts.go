@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"path"
 
+	"golang.org/x/sys/unix"
+
 	"koweld/internal/dpkg"
 	"koweld/internal/fsys"
 	"koweld/internal/store"
@@ -26,6 +28,12 @@ const (
 	// byBytes reads every file.
 	byBytes depth = true
 )
+
+// modeBits are what chmod sets. What koweld places has none but permission
+// bits, so any other is a drift.
+const modeBits = fs.ModePerm | specialBits
+
+const specialBits = fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
 
 // fileLimit bounds a file that is no module, in bytes.
 const fileLimit = 64 << 20
@@ -107,35 +115,47 @@ func (s *System) lookAt(f *facts, name string) error {
 	}
 	t := &target{path: name}
 	f.targets[name] = t
-	info, err := lstat(s.FS, name)
-	if err != nil {
+	var err error
+	if t.blocker, err = s.lookAbove(f, name); err != nil || t.blocker != "" {
+		return err
+	}
+	if t.there, err = lstat(s.FS, name); err != nil {
 		return fmt.Errorf("cannot look at %s: %w", name, err)
 	}
-	t.there = info
-	return s.lookAbove(f, name)
+	return nil
 }
 
-func (s *System) lookAbove(f *facts, name string) error {
+// lookAbove notes which folders above a path exist. blocker is what lies there
+// and is no folder, or "".
+func (s *System) lookAbove(f *facts, name string) (blocker string, err error) {
 	for dir := path.Dir(name); dir != "/"; dir = path.Dir(dir) {
-		if _, known := f.folders[dir]; known {
-			return nil
+		exists, known := f.folders[dir]
+		if exists {
+			return "", nil
+		}
+		if known {
+			continue
 		}
 		info, err := s.FS.Stat(dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("cannot look at %s: %w", dir, err)
-		}
-		f.folders[dir] = err == nil && info.IsDir()
-		if err == nil && !info.IsDir() {
-			return &TargetError{Path: name, Reason: dir + " is not a folder"}
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
+			f.folders[dir] = false
+		case err != nil:
+			return "", fmt.Errorf("cannot look at %s: %w", dir, err)
+		case !info.IsDir():
+			return dir, nil
+		default:
+			f.folders[dir] = true
+			return "", nil
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // lstat returns nil for what is not there.
 func lstat(fsx fsys.FS, name string) (*fsys.Info, error) {
 	info, err := fsx.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil, nil
 	}
 	if err != nil {
@@ -164,7 +184,7 @@ func (s *System) compare(t *target, rec *store.File, d depth) error {
 		}
 	}
 	t.ours = true
-	t.intact = t.there.Mode.Perm() == fs.FileMode(rec.Mode) && t.there.UID == rec.UID && t.there.GID == rec.GID
+	t.intact = t.there.Mode&modeBits == fs.FileMode(rec.Mode) && t.there.UID == rec.UID && t.there.GID == rec.GID
 	return nil
 }
 
@@ -218,18 +238,21 @@ func (s *System) readInput(name string) ([]byte, error) {
 
 // stateFacts looks at koweld's own files.
 func (s *System) stateFacts(f *facts) error {
+	for _, name := range []string{f.st.RecordPath(f.pkg), f.st.SumsPath(f.pkg), path.Join(f.st.Saved(f.pkg), "x")} {
+		blocker, err := s.lookAbove(f, name)
+		if err != nil {
+			return err
+		}
+		if blocker != "" {
+			return &TargetError{Path: name, Reason: blocker + " is not a folder"}
+		}
+	}
 	for _, name := range []string{f.st.RecordPath(f.pkg), f.st.SumsPath(f.pkg)} {
 		info, err := lstat(s.FS, name)
 		if err != nil {
 			return fmt.Errorf("cannot look at %s: %w", name, err)
 		}
 		f.state[name] = info
-		if err := s.lookAbove(f, name); err != nil {
-			return err
-		}
-	}
-	if err := s.lookAbove(f, path.Join(f.st.Saved(f.pkg), "x")); err != nil {
-		return err
 	}
 	return s.walkSaved(f, f.st.Saved(f.pkg))
 }

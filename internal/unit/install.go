@@ -73,7 +73,8 @@ func (s *System) Install(ctx context.Context, args []string, opts InstallOptions
 		})
 	}
 	if opts.DryRun {
-		return changes, apply()
+		err := apply()
+		return changes, err
 	}
 	err := s.locked(ctx, apply)
 	return changes, errors.Join(err, s.runEffects(ctx, changes))
@@ -115,6 +116,7 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, dry
 	if unchanged {
 		c.Action = Unchanged
 		c.Pending = old.Pending
+		s.report(p, c)
 		return c, nil
 	}
 	f.placeState(p)
@@ -150,7 +152,11 @@ func (s *System) isUnchanged(p *plan, old *store.Record) (bool, error) {
 func (s *System) report(p *plan, c *Change) {
 	for _, k := range p.kept {
 		c.Kept = append(c.Kept, KeptFile{Path: k.from, To: k.to})
-		s.observe(Event{Kind: Kept, Unit: c.Package, Name: k.from, Detail: k.to})
+		kind := Kept
+		if k.original {
+			kind = Saved
+		}
+		s.observe(Event{Kind: kind, Unit: c.Package, Name: k.from, Detail: k.to})
 	}
 	for _, w := range c.Warnings {
 		s.observe(Event{Kind: Warning, Unit: c.Package, Detail: w})
@@ -240,6 +246,7 @@ func (s *System) stageAll(ctx context.Context, tx *txn.Tx, m *manifest.Manifest,
 			info, digest, err := tx.Stage(i, txn.Content{
 				Write:  func(out io.Writer) error { return writeSegments(out, w.Segments) },
 				Digest: txn.Digest{SHA256: w.SHA256, Size: w.Size},
+				Mtime:  s.Epoch,
 			})
 			if err != nil {
 				return err
@@ -296,7 +303,7 @@ func writeSegments(out io.Writer, segments [][]byte) error {
 func (s *System) fill(file *store.File, info fsys.Info, d txn.Digest) {
 	file.SHA256, file.Size = d.SHA256, d.Size
 	file.Mtime = info.Mtime.UnixNano()
-	if !s.Reproducible {
+	if s.Epoch.IsZero() {
 		file.Ino = info.Ino
 	}
 }
@@ -346,7 +353,7 @@ func (s *System) stageFile(tx *txn.Tx, i int, w *want, p *plan) error {
 	if err != nil {
 		return &InputError{Target: w.path, Err: err}
 	}
-	info, digest, err := tx.Stage(i, txn.Content{Write: func(out io.Writer) error {
+	info, digest, err := tx.Stage(i, txn.Content{Mtime: s.Epoch, Write: func(out io.Writer) error {
 		_, err := out.Write(data)
 		return err
 	}})
@@ -373,7 +380,7 @@ func (s *System) stageState(tx *txn.Tx, p *plan) error {
 			continue
 		}
 		if err == nil {
-			_, _, err = tx.Stage(i, txn.Content{Write: func(w io.Writer) error {
+			_, _, err = tx.Stage(i, txn.Content{Mtime: s.Epoch, Write: func(w io.Writer) error {
 				_, err := w.Write(data)
 				return err
 			}})

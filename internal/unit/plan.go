@@ -26,8 +26,10 @@ type want struct {
 // A target is what is known of one path, wanted or recorded.
 type target struct {
 	path  string
-	there *fsys.Info  // nil: nothing is there
-	rec   *store.File // what our record says of it; nil if it is not ours
+	there *fsys.Info // nil: nothing is there
+	// blocker is what lies where a folder above it has to be, or "".
+	blocker string
+	rec     *store.File // what our record says of it; nil if it is not ours
 	// intact: what is there is, byte for byte, what the record says, with
 	// its mode and owner. ours: at least its bytes are.
 	intact, ours bool
@@ -41,6 +43,10 @@ func (t *target) refusal() string {
 	switch {
 	case t.owner != "":
 		return t.owner + " owns it"
+	case t.blocker != "":
+		return t.blocker + " is not a folder"
+	case t.there != nil && t.rec == nil && t.there.IsRegular() && t.there.Mode&specialBits != 0:
+		return "it has a setuid, setgid or sticky bit, which could not be given back"
 	case t.there == nil || t.there.IsRegular():
 		return ""
 	case t.there.IsDir():
@@ -72,10 +78,14 @@ type plan struct {
 	ops     []txn.Op
 	sources []source // by operation
 	record  *store.Record
-	kept    []keep // bytes that are not ours and change their place
+	kept    []keep // what is not ours and stays
 }
 
-type keep struct{ from, to string }
+// A keep is a file that was at from, or still is, and lies at to afterwards.
+type keep struct {
+	from, to string
+	original bool // it is what lay there before us, and not a change since
+}
 
 func (p *plan) add(o txn.Op, s source) {
 	p.ops = append(p.ops, o)
@@ -174,7 +184,13 @@ func planRemove(f *facts) *plan {
 // ours is kept.
 func (f *facts) takeBack(p *plan, t *target) {
 	if t.there != nil && !t.there.IsRegular() {
-		return // somebody made it a link or a folder: it is theirs
+		// Somebody made it a link or a folder: it is theirs, and so is
+		// the way back to what was there before.
+		p.kept = append(p.kept, keep{from: t.path, to: t.path})
+		if o := t.rec.Original; o != nil && f.targets[o.Saved].there != nil {
+			p.kept = append(p.kept, keep{from: t.path, to: o.Saved, original: true})
+		}
+		return
 	}
 	if t.there != nil && !t.ours {
 		f.keepChanged(p, t)
@@ -186,7 +202,7 @@ func (f *facts) takeBack(p *plan, t *target) {
 	}
 	if o != nil && saved.there != nil && !f.folders[path.Dir(t.path)] {
 		// Its folder went with the kernel: it stays where it is saved.
-		p.kept = append(p.kept, keep{from: t.path, to: o.Saved})
+		p.kept = append(p.kept, keep{from: t.path, to: o.Saved, original: true})
 		o = nil
 	}
 	if o == nil || saved.there == nil {

@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"slices"
@@ -12,10 +13,24 @@ import (
 type Status struct {
 	*store.Record
 	// Interrupted says that a run for it did not end.
-	Interrupted bool `json:"interrupted,omitempty"`
+	Interrupted bool
 	// Altered lists the files that are not as they were placed, by a look
 	// at size, time and inode only.
-	Altered []Difference `json:"altered,omitempty"`
+	Altered []Difference
+}
+
+// MarshalJSON writes the record with what else is known as further keys. The
+// record's own MarshalJSON, which is promoted, would leave those out.
+func (s Status) MarshalJSON() ([]byte, error) {
+	record, err := json.Marshal(s.Record)
+	if err != nil {
+		return nil, err
+	}
+	more, err := json.Marshal(struct {
+		Interrupted bool         `json:"interrupted"`
+		Altered     []Difference `json:"altered,omitempty"`
+	}{s.Interrupted, s.Altered})
+	return append(append(record[:len(record)-1], ','), more[1:]...), err
 }
 
 // Status tells what is installed. It needs no lock and no privilege, and it
@@ -32,21 +47,23 @@ func (s *System) Status(pkgs []string) ([]Status, error) {
 		err = nil // the journal is root's
 	}
 	errs := []error{err}
-	for _, unit := range inFlight {
-		if _, known := slices.BinarySearch(pkgs, unit); !known && everything {
-			all = append(all, Status{Record: &store.Record{Package: unit, State: "interrupted"}, Interrupted: true})
-		}
+	if everything {
+		pkgs = union(pkgs, inFlight)
 	}
 	for _, pkg := range pkgs {
 		r, err := s.store().Load(pkg)
-		if err == nil && r == nil {
+		interrupted := slices.Contains(inFlight, pkg)
+		switch {
+		case err == nil && r == nil && interrupted:
+			r = &store.Record{Package: pkg, State: "interrupted"}
+		case err == nil && r == nil:
 			err = &NoRecordError{Package: pkg}
 		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		st := Status{Record: r, Interrupted: slices.Contains(inFlight, pkg)}
+		st := Status{Record: r, Interrupted: interrupted}
 		for i := range r.Files {
 			rec := &r.Files[i]
 			there, err := lstat(s.FS, rec.Path)

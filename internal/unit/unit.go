@@ -46,9 +46,10 @@ type System struct {
 	Memory int64
 	// Wait is how long to wait for another koweld; negative: for ever.
 	Wait time.Duration
-	// Reproducible keeps what differs between two builds of an image out
-	// of the records (SOURCE_DATE_EPOCH is set).
-	Reproducible bool
+	// Epoch, if it is not zero, is the mtime of all that is placed, and
+	// what differs between two builds of an image is kept out of the records
+	// (SOURCE_DATE_EPOCH).
+	Epoch time.Time
 	// Running says that the root is the running system.
 	Running bool
 	// Observe is told what happens, one call at a time.
@@ -74,7 +75,8 @@ const (
 	Recovered EventKind = "recovered" // an older run was ended
 	Waiting   EventKind = "waiting"   // for the lock
 	Welded    EventKind = "welded"    // a module is proven and staged
-	Kept      EventKind = "kept"      // bytes that are not ours were moved away
+	Kept      EventKind = "kept"      // what is not ours is now at Detail, which may be its own name
+	Saved     EventKind = "saved"     // an original cannot go back and stays at Detail
 	Warning   EventKind = "warning"
 )
 

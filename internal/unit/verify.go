@@ -31,12 +31,16 @@ type Verification struct {
 
 // Verify reads every placed byte again. It needs no lock and changes nothing.
 func (s *System) Verify(pkgs []string) ([]Verification, error) {
+	everything := len(pkgs) == 0
 	pkgs, err := s.known(pkgs)
 	if err != nil {
 		return nil, err
 	}
 	inFlight, err := s.txn().InFlight()
 	errs := []error{err}
+	if everything {
+		pkgs = union(pkgs, inFlight)
+	}
 	var all []Verification
 	for _, pkg := range pkgs {
 		v, err := s.verify(pkg, inFlight)
@@ -45,12 +49,14 @@ func (s *System) Verify(pkgs []string) ([]Verification, error) {
 			all = append(all, *v)
 		}
 	}
-	for _, unit := range inFlight {
-		if !slices.ContainsFunc(all, func(v Verification) bool { return v.Package == unit }) {
-			all = append(all, Verification{Package: unit, Differences: []Difference{interrupted}})
-		}
-	}
 	return all, errors.Join(errs...)
+}
+
+// union is what is in either list, sorted.
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 var interrupted = Difference{Problem: "a run was interrupted; koweld repair ends it"}
@@ -67,6 +73,9 @@ func (s *System) verify(pkg string, inFlight []string) (*Verification, error) {
 	r, err := s.store().Load(pkg)
 	if err != nil {
 		return nil, err
+	}
+	if r == nil && slices.Contains(inFlight, pkg) {
+		return &Verification{Package: pkg, Differences: []Difference{interrupted}}, nil
 	}
 	if r == nil {
 		return nil, &NoRecordError{Package: pkg}
@@ -130,8 +139,10 @@ func (t *target) problem() string {
 		return "has other bytes"
 	case t.intact:
 		return ""
+	case t.there.Mode&specialBits != 0:
+		return "has a setuid, setgid or sticky bit"
 	case t.there.Mode.Perm() != fs.FileMode(t.rec.Mode):
-		return fmt.Sprintf("has mode %04o, not %04o", t.there.Mode.Perm(), uint32(t.rec.Mode))
+		return fmt.Sprintf("has mode %04o, not %04o", uint32(t.there.Mode.Perm()), uint32(t.rec.Mode))
 	}
 	return fmt.Sprintf("is owned by %d:%d, not %d:%d", t.there.UID, t.there.GID, t.rec.UID, t.rec.GID)
 }

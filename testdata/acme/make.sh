@@ -170,6 +170,15 @@ declares_image() {
 		"$here/package/$manifest"
 }
 
+# bare FILE: its lines without comments and indentation.
+bare() { sed 's/ *#.*//; s/^ *//' "$1"; }
+
+# readme_quotes: the manifest in README.md has only lines of this one.
+readme_quotes() {
+	sed -n '/^## A manifest/,/^## /s/^    //p' "$here/../../README.md" >"$work/quoted"
+	[ -s "$work/quoted" ] && ! bare "$work/quoted" | grep -vxF -f <(bare "$here/package/$manifest")
+}
+
 compare() {
 	local file name
 	for file in "$new/$objects"/*; do
@@ -184,6 +193,7 @@ compare() {
 	done
 	check "kbuild's modules with the signatures are those of SHA256SUMS" \
 		env --chdir="$work" sha256sum -c "$here/SHA256SUMS"
+	check "README.md quotes this manifest" readme_quotes
 	finish "testdata/acme"
 }
 

@@ -70,8 +70,8 @@ signatures=$root/usr/lib/linux-signatures/acme/$kernel
 manifest=$root/usr/share/koweld/manifests/$package.yaml
 
 chapter "koweld is built"
-printf '$ go build ./cmd/koweld\n'
-(cd "$here/../.." && go build -o "$work/bin/koweld" ./cmd/koweld) || exit 1
+printf '$ CGO_ENABLED=0 go build ./cmd/koweld\n'
+(cd "$here/../.." && CGO_ENABLED=0 go build -buildvcs=false -o "$work/bin/koweld" ./cmd/koweld) || exit 1
 PATH=$work/bin:$PATH
 
 chapter "A root with a kernel, a module of its own, a file that nobody owns, and what the package ships"

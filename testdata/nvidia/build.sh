@@ -76,11 +76,13 @@ compile() {
 	make -C "$1" -j"$jobs" modules NV_VERBOSE=1 KERNEL_UNAME="$kernel" \
 		>"$work/make.log" 2>&1 &
 	local make=$! module done_objects
+	trap 'kill "$make"' EXIT
 	while kill -0 "$make" 2>/dev/null; do
 		sleep 10
 		done_objects=$(find "$1" -name '*.o' | wc -l)
 		say "  $done_objects objects"
 	done
+	trap - EXIT
 	wait "$make" || {
 		tail -20 "$work/make.log" >&2
 		die "cannot compile the driver: see $work/make.log"
@@ -200,7 +202,7 @@ mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock -w 1800 9 || die "another build holds $cache/lock"
 
-need make=make gcc=gcc openssl=openssl ld.bfd=binutils flock=util-linux
+need make=make gcc=gcc openssl=openssl ld.bfd=binutils
 [[ -n $(newest_headers) ]] || need /usr/src/linux-headers-amd64=linux-headers-amd64
 kernel=$(newest_headers)
 [[ -n $kernel ]] || die "no headers of a 6.1 kernel below /usr/src: this needs Debian 12"

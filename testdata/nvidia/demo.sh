@@ -18,14 +18,16 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 modules=(nvidia nvidia-modeset nvidia-drm nvidia-uvm nvidia-peermem)
 
-# timed COMMAND...: runs it; its seconds are in $seconds.
+# timed COMMAND...: runs it; what it took is in $microseconds.
 timed() {
 	local code=0 start=$EPOCHREALTIME
 	"$@" || code=$?
-	local microseconds=$((${EPOCHREALTIME/./} - ${start/./}))
-	printf -v seconds '%d.%02d' $((microseconds / 1000000)) $((microseconds % 1000000 / 10000))
+	microseconds=$((${EPOCHREALTIME/./} - ${start/./}))
 	return "$code"
 }
+
+# seconds MICROSECONDS
+seconds() { printf '%d.%02d' $(($1 / 1000000)) $(($1 % 1000000 / 10000)); }
 
 # run CODE COMMAND...: shows the command and its output, and checks the exit
 # code.
@@ -34,7 +36,7 @@ run() {
 	shift
 	printf '\n$ %s\n' "$*"
 	timed "$@" 2>&1 || code=$?
-	check "exit code $want, after $seconds s" [ "$code" -eq "$want" ]
+	check "exit code $want, after $(seconds "$microseconds") s" [ "$code" -eq "$want" ]
 }
 
 # fresh_root: a root with the package's files and without modules.
@@ -44,9 +46,27 @@ fresh_root() {
 	ln -s usr/lib "$root/lib"
 	: >"$root/usr/lib/modules/$kernel/modules.order"
 	: >"$root/usr/lib/modules/$kernel/modules.builtin"
+	: >"$root/usr/lib/modules/$kernel/modules.builtin.modinfo"
 	cp -R "$out/package/." "$root"
 	chmod -R u=rwX,go=rX "$root/usr/lib/linux-objects" "$root/usr/lib/linux-signatures" "$root/usr/share"
 	depmod -b "$root" "$kernel"
+}
+
+# best COMMAND...: the least time of three, printed. Before each, what koweld
+# placed is taken back, and everything is written out: its fsync shall not pay
+# for what others wrote.
+best() {
+	local least=0 try
+	for try in 1 2 3; do
+		koweld --root "$root" -q remove "$package" >/dev/null 2>&1
+		sync -f "$work"
+		timed "$@" || {
+			echo failed
+			return
+		}
+		((least > 0 && least < microseconds)) || least=$microseconds
+	done
+	seconds "$least"
 }
 
 # ubuntu MODULE: the lines of Ubuntu's BUILD for one module.
@@ -56,6 +76,10 @@ ubuntu() (
 	grep " $1.ko\$" SHA256SUMS | sha256sum --quiet -c || exit
 	cat "$1.ko" "$1.ko.sig" >"../$1.ko"
 )
+
+ubuntu_all() { env --chdir="$work/ubuntu/bits" sh ./BUILD >/dev/null; }
+
+welded() { koweld --root "$root" -q install "$package" >/dev/null; }
 
 # only MODULE: the manifest with that module alone.
 only() {
@@ -72,22 +96,22 @@ need go=golang-1.26 ld.bfd=binutils depmod=kmod getfattr=attr || exit 1
 out=$("$here/build.sh") || exit 1
 
 # The scratch root lies beside the cached files: the same file system for all.
-work=$(mktemp -d "$out/../demo.XXXXXX")
+work=$(mktemp -d "${out%/*}/demo.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 root=$work/root
 manifest=$(cd "$out/package" && find usr/share/koweld/manifests -name '*.yaml')
 package=$(basename "$manifest" .yaml)
 kernel=${package#linux-modules-nvidia-}
+objects=$out/package/usr/lib/linux-objects/nvidia/$kernel
 placed=$root/usr/lib/modules/$kernel/kernel/nvidia
 
-(cd "$here/../.." && go build -buildvcs=false -o "$work/bin/koweld" ./cmd/koweld) || exit 1
+(cd "$here/../.." && CGO_ENABLED=0 go build -buildvcs=false -o "$work/bin/koweld" ./cmd/koweld) || exit 1
 PATH=$work/bin:$PATH
 
 fresh_root
 tree "$root" >"$work/before"
 run 0 koweld --root "$root" lint "$root/$manifest"
 run 0 koweld --root "$root" install "$package"
-install_seconds=$seconds
 for module in "${modules[@]}"; do
 	check "$module.ko is kbuild's, signed by sign-file (cmp)" \
 		cmp "$out/modules/$module.ko" "$placed/$module.ko"
@@ -101,34 +125,30 @@ check "the root is as before (tree diff)" unchanged "$work/before"
 
 printf '\n# The same inputs in the way of Ubuntu: ld.bfd, sha256sum -c, cat\n'
 cp -R "$out/ubuntu" "$work/ubuntu"
-timed env --chdir="$work/ubuntu/bits" sh ./BUILD
-check "Ubuntu's pipeline ends, after $seconds s" [ -f "$work/ubuntu/nvidia-peermem.ko" ]
-ubuntu_seconds=$seconds
+run 0 env --chdir="$work/ubuntu/bits" sh ./BUILD
 for module in "${modules[@]}"; do
 	check "$module.ko is the same (cmp)" cmp "$out/modules/$module.ko" "$work/ubuntu/$module.ko"
 done
 
-printf '\n# Sizes in bytes, times in seconds of wall clock\n'
+printf '\n# Sizes in bytes, times in seconds of wall clock, the best of three\n'
 row='%-16s %12s %12s %10s %10s\n'
 # shellcheck disable=SC2059 # the format is a constant
 {
 	printf "$row" module objects module koweld ubuntu
 	for module in "${modules[@]}"; do
-		inputs=$(find "$out/package/usr/lib/linux-objects" \
-			\( -path "*/$module/*" -o -name "$module.mod.o" -o -name "$module.o" \) -printf '%s\n' |
-			awk '{ sum += $1 } END { print sum }')
-		timed ubuntu "$module" || check "Ubuntu's way makes $module.ko" false
-		theirs=$seconds
-		fresh_root
+		inputs=$(find "$objects" \( -path "$objects/$module/*" -o -name "$module.mod.o" -o -name "$module.o" \) \
+			-printf '%s\n' | awk '{ sum += $1 } END { print sum }')
 		only "$module" >"$root/$manifest"
-		timed koweld --root "$root" -q install "$package" || check "koweld makes $module.ko alone" false
-		printf "$row" "$module" "$inputs" "$(size "$out/modules/$module.ko")" "$seconds" "$theirs"
+		printf "$row" "$module" "$inputs" "$(size "$out/modules/$module.ko")" \
+			"$(best welded)" "$(best ubuntu "$module")"
 	done
-	printf "$row" "all five" "" "" "$install_seconds" "$ubuntu_seconds"
-}
+	cp "$out/package/$manifest" "$root/$manifest"
+	printf "$row" "all five" "" "" "$(best welded)" "$(best ubuntu_all)"
+} | tee "$work/table"
+check "each try succeeded" [ -z "$(grep failed "$work/table")" ]
 cat <<'END'
-(koweld: one install each, with the signature verified, everything made durable by
-fsync, and depmod; Ubuntu: ld, sha256sum and cat, without any of these)
+(koweld: proves the signature, makes everything durable with fsync, runs depmod;
+Ubuntu: ld, sha256sum and cat, none of these)
 END
 
 echo

@@ -18,12 +18,6 @@ type skip struct{ name, reason string }
 
 func (c counts) total() int { return c.passed + c.failed + len(c.skipped) }
 
-// readCommand passes the output on; the exit code is the only result.
-func readCommand(r io.Reader, out io.Writer) (counts, error) {
-	_, err := io.Copy(out, r)
-	return counts{}, err
-}
-
 // line is one layer's line, on the screen and in a report.
 type line struct {
 	name    string

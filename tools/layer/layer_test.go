@@ -39,15 +39,16 @@ func TestLayerCounts(t *testing.T) {
 		code   int
 	}{
 		{
-			name:   "command that succeeds",
-			as:     "command",
-			shell:  "echo fine",
-			report: "1 0 0",
-			says:   []string{"fine"},
+			name:   "nothing ran",
+			as:     "gotest",
+			shell:  "true",
+			report: "0 1 0",
+			says:   []string{"no test ran"},
+			code:   1,
 		},
 		{
-			name:   "command that fails",
-			as:     "command",
+			name:   "command that fails before any test",
+			as:     "tap",
 			shell:  "echo broken >&2; exit 3",
 			report: "0 1 0",
 			says:   []string{"broken", "exit status 3"},

@@ -6,7 +6,7 @@
 // reason. A skip that the file of allowed skips does not list is a failure, so
 // that no layer quietly becomes empty.
 //
-//	layer run -as gotest|tap|command -tier TIER -skips FILE -to REPORT NAME COMMAND…
+//	layer run -as gotest|tap -tier TIER -skips FILE -to REPORT NAME COMMAND…
 //	layer sum REPORT
 //
 // "run" appends the counts to REPORT; "sum" prints the total of a report as
@@ -27,7 +27,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-const usage = "usage: layer run -as gotest|tap|command -tier TIER -skips FILE -to REPORT NAME COMMAND...\n" +
+const usage = "usage: layer run -as gotest|tap -tier TIER -skips FILE -to REPORT NAME COMMAND...\n" +
 	"       layer sum REPORT\n"
 
 // run is main with its surroundings as values; it returns the exit code.
@@ -53,9 +53,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 // readers turn a command's standard output into counts; what people should see
 // goes to the writer.
 var readers = map[string]func(io.Reader, io.Writer) (counts, error){
-	"gotest":  readGoTest,
-	"tap":     readTAP,
-	"command": readCommand,
+	"gotest": readGoTest,
+	"tap":    readTAP,
 }
 
 func runLayer(args []string, stdout io.Writer) (int, error) {
@@ -103,7 +102,8 @@ func runLayer(args []string, stdout io.Writer) (int, error) {
 }
 
 // execute runs the command without standard input. A command that fails
-// although no test of it did counts as one failure: a build error, say.
+// although no test of it did counts as one failure (a build error, say), and so
+// does one that runs no test.
 func execute(command []string, read func(io.Reader, io.Writer) (counts, error), stdout io.Writer) (counts, error) {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stderr = stdout
@@ -127,7 +127,8 @@ func execute(command []string, read func(io.Reader, io.Writer) (counts, error), 
 	case err != nil && exit == nil:
 		return counts{}, err
 	case err == nil && result.total() == 0:
-		result.passed++ // a command without tests of its own is one itself
+		fmt.Fprintf(stdout, "FAIL %s: no test ran\n", command[0])
+		result.failed++
 	}
 	return result, nil
 }
