@@ -106,17 +106,10 @@ func (s *Store) tryLock() (*Lock, error) {
 // for one that cannot be made.
 const races = 1000
 
-// openLock opens the lock file and makes the state folder, durably: the
-// journal will lie in it.
+// openLock opens the lock file and makes the state folder.
 func (s *Store) openLock() (fsys.File, error) {
-	made, err := fsys.MkdirAll(s.FS, s.Dir, 0o755)
-	if err != nil {
+	if _, err := fsys.MkdirAll(s.FS, s.Dir, 0o755); err != nil {
 		return nil, err
-	}
-	for _, dir := range made {
-		if err := s.FS.SyncDir(path.Dir(dir)); err != nil {
-			return nil, err
-		}
 	}
 	return s.FS.OpenAppend(s.lockPath(), 0o644)
 }
@@ -156,5 +149,7 @@ func (l *Lock) Release() error {
 		_ = fsx.Unlink(s.lockPath())
 		_ = fsx.Rmdir(s.Dir)
 	}
+	// Nobody holds it: two builds of one image are to be the same.
+	_ = l.f.Truncate(0)
 	return l.f.Close()
 }

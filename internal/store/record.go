@@ -33,7 +33,10 @@ type Record struct {
 	Dirs     []string `json:"dirs,omitempty"`    // made for it, outermost first
 	Pending  []Effect `json:"pending,omitempty"` // still to be done
 	Depmod   bool     `json:"depmod"`            // the index of Kernel knows the modules
-	Unknown  unknowns `json:"-"`
+	// Initramfs is when the initramfs of Kernel is made anew; see
+	// manifest.After.
+	Initramfs string   `json:"initramfs,omitempty"`
+	Unknown   unknowns `json:"-"`
 }
 
 // Manifest identifies what was declared.
@@ -128,6 +131,17 @@ func (r *Record) Find(path string) *File {
 		}
 	}
 	return nil
+}
+
+// ModuleNames lists the modules of a record.
+func (r *Record) ModuleNames() []string {
+	var names []string
+	for i := range r.Files {
+		if m := r.Files[i].Module; m != nil {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
 // unknowns are the keys that a later koweld wrote and this one does not know.

@@ -28,6 +28,14 @@ func (e *DepmodError) Error() string {
 	return fmt.Sprintf("cannot index %s: depmod says: %s", e.Module, e.Output)
 }
 
+// Hint says what to do.
+func (e *DepmodError) Hint() string {
+	if strings.HasSuffix(e.Module, ".ko") {
+		return "nothing was changed; modinfo tells whether kmod can read the module"
+	}
+	return "nothing was changed; this kmod may be built without the module's compression: depmod --version lists what it has"
+}
+
 // isIndex reports whether depmod writes a file of this name into a kernel's
 // module folder, if only for a while; modules.order and modules.builtin* come
 // with the kernel, but for the binary forms.

@@ -121,7 +121,7 @@ func (m *Manager) clear(ops []Op) error {
 		var err error
 		switch o.Kind {
 		case Place:
-			err = errors.Join(unlink(m.FS, o.Staged), unlink(m.FS, o.Staged+oldSuffix))
+			err = unlinkBoth(m.FS, o)
 		case Remove:
 			err = unlink(m.FS, o.Staged)
 		case Depmod:
@@ -259,7 +259,7 @@ func (m *Manager) undoReplace(o Op, d Digest) error {
 			return err
 		}
 	}
-	return errors.Join(unlink(m.FS, o.Staged), unlink(m.FS, o.Staged+oldSuffix))
+	return unlinkBoth(m.FS, o)
 }
 
 // oldName is where the file lies that was replaced, or "" if it is still at
@@ -363,10 +363,24 @@ func gone(err error) bool {
 
 // unlink removes a name that may be gone already, with its folder perhaps.
 func unlink(fsx fsys.FS, name string) error {
-	if err := fsx.Unlink(name); err != nil && !gone(err) {
+	err := fsx.Unlink(name)
+	if errors.Is(err, unix.EROFS) { // said even of what is not there
+		if _, there := fsx.Lstat(name); gone(there) {
+			return nil
+		}
+	}
+	if gone(err) {
+		return nil
+	}
+	return err
+}
+
+// unlinkBoth removes the two names that a replaced file may have.
+func unlinkBoth(fsx fsys.FS, o Op) error {
+	if err := unlink(fsx, o.Staged); err != nil {
 		return err
 	}
-	return nil
+	return unlink(fsx, o.Staged+oldSuffix)
 }
 
 // rmdir removes a folder unless somebody else put something into it, mounted

@@ -172,14 +172,8 @@ func (e *OpenError) Hint() string { return "mend the cause, then run koweld repa
 // Begin opens a transaction for a unit: it chooses the staged names, writes
 // the journal and makes the directories. On error nothing is left.
 func (m *Manager) Begin(unit string, ops []Op) (*Tx, error) {
-	made, err := fsys.MkdirAll(m.FS, m.Dir, 0o755)
-	if err != nil {
+	if _, err := fsys.MkdirAll(m.FS, m.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("cannot make the journal: %w", err)
-	}
-	for _, dir := range made {
-		if err := m.FS.SyncDir(path.Dir(dir)); err != nil {
-			return nil, fmt.Errorf("cannot make the journal: %w", err)
-		}
 	}
 	id, err := m.nextID()
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 func (s *System) planEffects(ctx context.Context, f *facts, p *plan, m *manifest.Manifest, c *Change, d depth) error {
 	r := p.record
 	r.Depmod = m.After.Depmod && len(m.Modules) > 0
+	r.Initramfs = string(m.After.Initramfs)
 	r.State = store.Active
 	pending := func(e store.Effect) bool { return f.old != nil && slices.Contains(f.old.Pending, e) }
 	if m.After.Depmod {
@@ -74,11 +75,11 @@ func (s *System) packageVersion(ctx context.Context, f *facts, p *plan) (string,
 	if len(p.ops) == 0 && f.old != nil {
 		return f.old.PkgVer, nil
 	}
-	has, err := s.hasDpkg()
-	if err != nil || !has {
+	db, err := s.dpkg()
+	if err != nil || db == nil {
 		return "", err
 	}
-	v, ok, err := s.dpkg().Version(ctx, f.pkg)
+	v, ok, err := db.Version(ctx, f.pkg)
 	if err != nil || !ok {
 		return "", err
 	}
@@ -92,15 +93,17 @@ func (s *System) wantsInitramfs(ctx context.Context, when manifest.Initramfs, ke
 		return false, nil
 	}
 	image := initramfsOf(kernel)
-	if _, err := s.FS.Stat(image); errors.Is(err, fs.ErrNotExist) {
+	file, err := s.FS.Resolve(image)
+	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil // it will be made with what is placed
-	} else if err != nil {
+	}
+	if err != nil {
 		return false, fmt.Errorf("cannot look at %s: %w", image, err)
 	}
 	if when == manifest.InitramfsYes {
 		return true, nil
 	}
-	res, err := s.Tool.Run(ctx, tool.Cmd{Path: "lsinitramfs", Args: []string{s.FS.Host(image)}})
+	res, err := s.Tool.Run(ctx, tool.Cmd{Path: "lsinitramfs", Args: []string{s.FS.Host(file)}})
 	var absent *tool.MissingError
 	if errors.As(err, &absent) {
 		return false, nil // nothing here makes an initramfs
@@ -144,14 +147,18 @@ func (s *System) runEffects(ctx context.Context, changes []Change) error {
 			continue
 		}
 		if err := s.updateInitramfs(ctx, c.Kernel); err != nil {
-			text := fmt.Sprintf("%v; koweld repair will try again", err)
-			c.Warnings = append(c.Warnings, text)
-			s.observe(Event{Kind: Warning, Unit: c.Package, Detail: text})
+			s.warn(c, fmt.Sprintf("%v; koweld repair will try again", err))
 			continue
 		}
 		errs = append(errs, s.locked(ctx, func() error { return s.effectDone(ctx, c, store.EffectInitramfs) }))
 	}
 	return errors.Join(errs...)
+}
+
+// warn notes a warning after a change was reported.
+func (s *System) warn(c *Change, text string) {
+	c.Warnings = append(c.Warnings, text)
+	s.observe(Event{Kind: Warning, Unit: c.Package, Detail: text})
 }
 
 // effectDone takes an effect off the record of a package.

@@ -103,6 +103,47 @@ func TestInitramfsIsMadeAnewWhenItHoldsAModule(t *testing.T) {
 	}
 }
 
+func TestInitramfsIsMadeAnewWithoutWhatIsRemoved(t *testing.T) {
+	const update = "update-initramfs -u -k " + kernel
+	tests := []struct {
+		name, when, listing, fails string
+		ran                        bool
+		warning                    string
+	}{
+		{name: "auto, held", when: "auto", listing: "updates/one.ko\n", ran: true},
+		{name: "auto, not held", when: "auto", listing: "updates/two.ko\n"},
+		{name: "never", when: "never", listing: "updates/one.ko\n"},
+		{name: "it fails", when: "always", fails: "update-initramfs", ran: true, warning: "run " + update},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newScene(t, t.TempDir(), true)
+			defer s.close()
+			path := s.declare("acme", "1", []item{{path: "updates/one.ko", module: true, compress: "none"}})
+			text, err := os.ReadFile(s.host(path))
+			require.NoError(t, err)
+			s.write(path, strings.Replace(string(text), "initramfs: never", "initramfs: "+tt.when, 1))
+			require.NoError(t, s.install(s.sound(), path))
+			s.write("/boot/initrd.img-"+kernel, "an initramfs")
+
+			sys := s.sound()
+			sys.Running = true
+			tools := &initramfsTools{Runner: sys.Tool, listing: tt.listing, fails: tt.fails}
+			sys.Tool = tools
+			changes, err := sys.Remove(t.Context(), []string{"acme"}, unit.RemoveOptions{})
+			require.NoError(t, err)
+			require.Len(t, changes, 1)
+			assert.Equal(t, unit.Removed, changes[0].Action)
+			assert.Equal(t, tt.ran, strings.Contains(strings.Join(tools.ran, "\n"), update), "%v", tools.ran)
+			if tt.warning == "" {
+				assert.Empty(t, changes[0].Warnings)
+			} else if assert.Len(t, changes[0].Warnings, 1) {
+				assert.Contains(t, changes[0].Warnings[0], tt.warning)
+			}
+		})
+	}
+}
+
 func TestInitramfsIsLeftAloneWhenNothingChanges(t *testing.T) {
 	s := newScene(t, t.TempDir(), true)
 	defer s.close()

@@ -341,11 +341,11 @@ func (s *System) findOwners(ctx context.Context, f *facts) error {
 			}
 		}
 	}
-	has, err := s.hasDpkg()
-	if err != nil || !has {
+	db, err := s.dpkg()
+	if err != nil || db == nil {
 		return err
 	}
-	owners, err := s.dpkg().Owners(ctx, names)
+	owners, err := db.Owners(ctx, names)
 	if err != nil {
 		return err
 	}

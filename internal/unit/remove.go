@@ -1,10 +1,13 @@
 package unit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"koweld/internal/store"
+	"koweld/manifest"
 )
 
 // RemoveOptions say how to remove.
@@ -32,7 +35,24 @@ func (s *System) Remove(ctx context.Context, pkgs []string, opts RemoveOptions) 
 		return changes, err
 	}
 	err := s.locked(ctx, apply)
+	s.leaveInitramfs(ctx, changes)
 	return changes, err
+}
+
+// leaveInitramfs takes what was removed out of the initramfs as well. There
+// is no record any more that could remember it, so what fails is said.
+func (s *System) leaveInitramfs(ctx context.Context, changes []Change) {
+	for i := range changes {
+		c := &changes[i]
+		if !slices.Contains(c.Pending, store.EffectInitramfs) {
+			continue
+		}
+		if err := s.updateInitramfs(ctx, c.Kernel); err != nil {
+			s.warn(c, fmt.Sprintf("%v; run update-initramfs -u -k %s", err, c.Kernel))
+			continue
+		}
+		c.Pending = nil
+	}
 }
 
 func (s *System) remove(ctx context.Context, pkg string, dryRun bool) (*Change, error) {
@@ -61,11 +81,18 @@ func (s *System) remove(ctx context.Context, pkg string, dryRun bool) (*Change, 
 		if err != nil {
 			return nil, err
 		}
-		overdue := false
-		if f.indexModules(p, overdue) && missing {
+		if f.indexModules(p, false) && missing {
 			c.Warnings = append(c.Warnings, fmt.Sprintf(
 				"depmod is not there: run depmod %s when it is", old.Kernel))
 		}
+	}
+	stays, err := s.wantsInitramfs(ctx, manifest.Initramfs(cmp.Or(old.Initramfs, string(manifest.InitramfsNever))),
+		old.Kernel, old.ModuleNames(), p)
+	if err != nil {
+		return nil, err
+	}
+	if stays {
+		c.Pending = append(c.Pending, store.EffectInitramfs)
 	}
 	if dryRun {
 		c.Action = Planned

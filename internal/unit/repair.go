@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 )
 
 // RepairOptions say how to repair.
@@ -16,6 +17,7 @@ type RepairOptions struct {
 // repairs all.
 func (s *System) Repair(ctx context.Context, pkgs []string, opts RepairOptions) ([]Change, error) {
 	var changes []Change
+	inFlight, _ := s.txn().InFlight() // recovery says what is wrong with it
 	apply := func() error {
 		pkgs, err := s.known(pkgs)
 		if err != nil {
@@ -23,6 +25,11 @@ func (s *System) Repair(ctx context.Context, pkgs []string, opts RepairOptions) 
 		}
 		return eachUnit(pkgs, func(pkg string) error {
 			c, err := s.repair(ctx, pkg, opts.DryRun)
+			var none *NoRecordError
+			if errors.As(err, &none) && slices.Contains(inFlight, pkg) {
+				// Its first install was taken back: that is the repair.
+				c, err = &Change{Package: pkg, Action: Repaired}, nil
+			}
 			if err != nil {
 				return err
 			}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 	"time"
@@ -98,13 +99,17 @@ func (s *System) welder() *assemble.Welder {
 	}
 }
 
-func (s *System) dpkg() *dpkg.DB {
-	return &dpkg.DB{Tool: s.Tool, AdminDir: s.FS.Host(dpkgAdminDir)}
-}
-
-// hasDpkg reports whether the root has a dpkg database.
-func (s *System) hasDpkg() (bool, error) {
-	return fsys.Exists(s.FS, dpkgAdminDir)
+// dpkg is the root's database; nil if it has none. Its folder is resolved: a
+// program of the host would follow an absolute link out of the root.
+func (s *System) dpkg() (*dpkg.DB, error) {
+	dir, err := s.FS.Resolve(dpkgAdminDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot find dpkg's database: %w", err)
+	}
+	return &dpkg.DB{Tool: s.Tool, AdminDir: s.FS.Host(dir)}, nil
 }
 
 // Load reads a manifest: a path below the root, or the name of a package.
