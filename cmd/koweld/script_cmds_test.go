@@ -33,7 +33,7 @@ type state struct {
 	code int    // of the last exits
 	lock *os.File
 	// opened is told by the kernel of each open of the lock.
-	opened int
+	opened *os.File // tells that somebody opened the lock
 }
 
 type stateKey struct{}
@@ -228,18 +228,21 @@ func cmdLock(ts *testscript.TestScript, neg bool, args []string) {
 	_, err = fmt.Fprintf(s.lock, "%d\n", os.Getpid())
 	ts.Check(err)
 	ts.Check(unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB))
-	s.opened, err = unix.InotifyInit1(unix.IN_CLOEXEC)
+	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC)
 	ts.Check(err)
-	_, err = unix.InotifyAddWatch(s.opened, name, unix.IN_OPEN)
+	s.opened = os.NewFile(uintptr(watch), "inotify")
+	_, err = unix.InotifyAddWatch(watch, name, unix.IN_OPEN)
 	ts.Check(err)
-	ts.Defer(func() { s.lock.Close(); unix.Close(s.opened) })
+	// Of this lock and not of a later one: a script may lock again.
+	lock, opened := s.lock, s.opened
+	ts.Defer(func() { lock.Close(); opened.Close() })
 }
 
 // unlock: gives the lock back, once somebody has tried to take it.
 func cmdUnlock(ts *testscript.TestScript, neg bool, args []string) {
 	positive(ts, neg, args, 0, "unlock")
 	s := stateOf(ts)
-	_, err := unix.Read(s.opened, make([]byte, 4096))
+	_, err := s.opened.Read(make([]byte, 4096))
 	ts.Check(err)
 	ts.Check(s.lock.Close())
 }

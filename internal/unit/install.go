@@ -57,26 +57,13 @@ type InstallOptions struct {
 // argument is the name of a package or the absolute path of a manifest below
 // the root.
 func (s *System) Install(ctx context.Context, args []string, opts InstallOptions) ([]Change, error) {
-	var changes []Change
-	apply := func() error {
-		return eachUnit(args, func(arg string) error {
-			m, err := s.Load(arg)
-			if err != nil {
-				return err
-			}
-			c, err := s.install(ctx, m, byStat, opts.DryRun)
-			if err != nil {
-				return err
-			}
-			changes = append(changes, *c)
-			return nil
-		})
-	}
-	if opts.DryRun {
-		err := apply()
-		return changes, err
-	}
-	err := s.locked(ctx, apply)
+	changes, err := s.changeEach(ctx, opts.DryRun, given(args), func(arg string) (*Change, error) {
+		m, err := s.Load(arg)
+		if err != nil {
+			return nil, err
+		}
+		return s.install(ctx, m, byStat, opts.DryRun)
+	})
 	return changes, errors.Join(err, s.runEffects(ctx, changes))
 }
 

@@ -19,22 +19,9 @@ type RemoveOptions struct {
 // originals come back, and what somebody changed is kept. A package without a
 // record is done already.
 func (s *System) Remove(ctx context.Context, pkgs []string, opts RemoveOptions) ([]Change, error) {
-	var changes []Change
-	apply := func() error {
-		return eachUnit(pkgs, func(pkg string) error {
-			c, err := s.remove(ctx, pkg, opts.DryRun)
-			if err != nil {
-				return err
-			}
-			changes = append(changes, *c)
-			return nil
-		})
-	}
-	if opts.DryRun {
-		err := apply()
-		return changes, err
-	}
-	err := s.locked(ctx, apply)
+	changes, err := s.changeEach(ctx, opts.DryRun, given(pkgs), func(pkg string) (*Change, error) {
+		return s.remove(ctx, pkg, opts.DryRun)
+	})
 	s.leaveInitramfs(ctx, changes)
 	return changes, err
 }
@@ -44,7 +31,7 @@ func (s *System) Remove(ctx context.Context, pkgs []string, opts RemoveOptions) 
 func (s *System) leaveInitramfs(ctx context.Context, changes []Change) {
 	for i := range changes {
 		c := &changes[i]
-		if !slices.Contains(c.Pending, store.EffectInitramfs) {
+		if c.Action == Planned || !slices.Contains(c.Pending, store.EffectInitramfs) {
 			continue
 		}
 		if err := s.updateInitramfs(ctx, c.Kernel); err != nil {

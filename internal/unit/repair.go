@@ -16,32 +16,17 @@ type RepairOptions struct {
 // or changed is formed anew from the package's inputs. Without packages it
 // repairs all.
 func (s *System) Repair(ctx context.Context, pkgs []string, opts RepairOptions) ([]Change, error) {
-	var changes []Change
 	inFlight, _ := s.txn().InFlight() // recovery says what is wrong with it
-	apply := func() error {
-		pkgs, err := s.known(pkgs)
-		if err != nil {
-			return err
+	list := func() ([]string, error) { return s.known(pkgs) }
+	changes, err := s.changeEach(ctx, opts.DryRun, list, func(pkg string) (*Change, error) {
+		c, err := s.repair(ctx, pkg, opts.DryRun)
+		var none *NoRecordError
+		if errors.As(err, &none) && slices.Contains(inFlight, pkg) {
+			// Its first install was taken back: that is the repair.
+			return &Change{Package: pkg, Action: Repaired}, nil
 		}
-		return eachUnit(pkgs, func(pkg string) error {
-			c, err := s.repair(ctx, pkg, opts.DryRun)
-			var none *NoRecordError
-			if errors.As(err, &none) && slices.Contains(inFlight, pkg) {
-				// Its first install was taken back: that is the repair.
-				c, err = &Change{Package: pkg, Action: Repaired}, nil
-			}
-			if err != nil {
-				return err
-			}
-			changes = append(changes, *c)
-			return nil
-		})
-	}
-	if opts.DryRun {
-		err := apply()
-		return changes, err
-	}
-	err := s.locked(ctx, apply)
+		return c, err
+	})
 	return changes, errors.Join(err, s.runEffects(ctx, changes))
 }
 

@@ -169,11 +169,33 @@ func (s *System) recover(ctx context.Context) error {
 	return err
 }
 
-// eachUnit applies do to every argument; all are tried and the errors joined.
-func eachUnit(args []string, do func(arg string) error) error {
-	var errs []error
-	for _, arg := range args {
-		errs = append(errs, do(arg))
+// changeEach applies change to every argument of a list, each a unit of its
+// own: all are tried, and the errors are joined. A dry run takes no lock and
+// ends no older run.
+func (s *System) changeEach(ctx context.Context, dryRun bool, list func() ([]string, error), change func(arg string) (*Change, error)) ([]Change, error) {
+	var changes []Change
+	apply := func() error {
+		args, err := list()
+		errs := []error{err}
+		for _, arg := range args {
+			c, err := change(arg)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			changes = append(changes, *c)
+		}
+		return errors.Join(errs...)
 	}
-	return errors.Join(errs...)
+	if dryRun {
+		err := apply()
+		return changes, err
+	}
+	err := s.locked(ctx, apply)
+	return changes, err
+}
+
+// given is a list that is known.
+func given(args []string) func() ([]string, error) {
+	return func() ([]string, error) { return args, nil }
 }
