@@ -44,7 +44,7 @@ compile() {
 	}
 	mkdir -p "$new/$objects" "$new/$signatures" "$new/${manifest%/*}"
 	cp "$build"/{core,glue,acme.mod,acme_aux,acme_aux.mod}.o "$build/plain.ko" \
-		"$headers/arch/x86/module.lds" "$here/src/acme.conf" "$new/$objects"
+		"$here"/src/acme.{lds,conf} "$new/$objects"
 	chmod 644 "$new/$objects"/*
 }
 
@@ -112,7 +112,7 @@ write_manifest() {
 		    sha256: $(openssl x509 -in "$new/$signatures/signer.pem" -outform DER | sha256sum | cut -d' ' -f1)
 		linker:
 		  emulation: elf_x86_64
-		  script: module.lds
+		  script: acme.lds
 		  flags: $(link_flags "$build/.acme.ko.cmd")
 		  inner-flags: $(link_flags "$build/.acme.o.cmd")
 		  recorded: {name: GNU ld, version: "$(ld_version)"}
