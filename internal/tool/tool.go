@@ -66,7 +66,7 @@ func (e *MissingError) Hint() string {
 	case "ld.bfd", "ld":
 		return "install the package binutils"
 	case "depmod":
-		return "install the package kmod"
+		return "install the package kmod, and see that /usr/sbin is on PATH"
 	}
 	return "install the package that ships " + e.Name
 }

@@ -134,7 +134,7 @@ func TestWhatCannotBeStarted(t *testing.T) {
 
 func TestHints(t *testing.T) {
 	for name, want := range map[string]string{
-		"depmod": "install the package kmod", "/sbin/depmod": "install the package kmod",
+		"depmod": "install the package kmod, and see that /usr/sbin is on PATH", "/sbin/depmod": "install the package kmod, and see that /usr/sbin is on PATH",
 		"ld.bfd": "install the package binutils", "x": "install the package that ships x",
 	} {
 		assert.Equal(t, want, (&tool.MissingError{Name: name}).Hint())

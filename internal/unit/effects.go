@@ -43,7 +43,7 @@ func (s *System) planEffects(ctx context.Context, f *facts, p *plan, m *manifest
 		changed := f.indexModules(p, overdue)
 		if missing && changed {
 			r.Pending = append(r.Pending, store.EffectDepmod)
-			c.Warnings = append(c.Warnings, "depmod is not there: modprobe will not find the modules until koweld repair finds it")
+			c.Warnings = append(c.Warnings, "depmod is not on PATH: modprobe will not find the modules until koweld repair finds it")
 		}
 	}
 	needed, err := s.wantsInitramfs(ctx, m.After.Initramfs, m.Kernel, moduleNames(m), p)

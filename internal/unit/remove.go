@@ -70,7 +70,7 @@ func (s *System) remove(ctx context.Context, pkg string, dryRun bool) (*Change, 
 		}
 		if f.indexModules(p, false) && missing {
 			c.Warnings = append(c.Warnings, fmt.Sprintf(
-				"depmod is not there: run depmod %s when it is", old.Kernel))
+				"depmod is not on PATH: run depmod %s when it is", old.Kernel))
 		}
 	}
 	stays, err := s.wantsInitramfs(ctx, manifest.Initramfs(cmp.Or(old.Initramfs, string(manifest.InitramfsNever))),
