@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build demo demo-nvidia check test test-signatures bench clean
+.PHONY: help build demo demo-nvidia check test test-signatures test-crash-mutations bench clean
 .DEFAULT_GOAL := build
 
 build: ## build ./koweld, static
@@ -23,8 +23,12 @@ test: ## check, and all that needs root and Debian's packages; what CI runs
 test-signatures: ## Debian's own signatures, every one, of five kernels (510 MB the first time)
 	@testdata/signatures/run.sh
 
-bench: ## benchmarks
+test-crash-mutations: ## leave out or swap each step of the transaction: the proof must notice (10 minutes)
+	@$(GO) run ./tools/mutate
+
+bench: ## speed and memory beside ld, cp, sign-file and sha256sum; see docs/performance.md
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@testdata/bench/bench.sh
 
 man: ## write the man pages of the commands to docs/man anew
 	$(GO) test ./cmd/koweld -run '^TestManPagesAreThoseOfTheCommands$$' -update

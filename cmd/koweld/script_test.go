@@ -16,11 +16,12 @@ import (
 // scripts.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"koweld":     main,
-		"fake-fail":  fakeFail,
-		"fake-print": fakePrint,
-		"fake-kill":  fakeKill,
-		"fake-term":  fakeTerm,
+		"koweld":       main,
+		"koweld-batch": batch,
+		"fake-fail":    fakeFail,
+		"fake-print":   fakePrint,
+		"fake-kill":    fakeKill,
+		"fake-term":    fakeTerm,
 	})
 }
 

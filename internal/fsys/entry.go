@@ -56,11 +56,27 @@ func renameNoReplace(olddir int, oldbase string, newdir int, newbase string) err
 	if err := link(olddir, oldbase, newdir, newbase); err != nil {
 		return err
 	}
-	if err := unix.Unlinkat(olddir, oldbase, 0); err != nil {
+	// A power cut must not take both names: the old one goes when the new
+	// one is durable.
+	err = syncAt(newdir)
+	if err == nil {
+		err = unix.Unlinkat(olddir, oldbase, 0)
+	}
+	if err != nil {
 		_ = unix.Unlinkat(newdir, newbase, 0) // the first error tells more
 		return err
 	}
 	return nil
+}
+
+// syncAt makes the entries of a directory durable, given its O_PATH descriptor.
+func syncAt(dir int) error {
+	fd, err := openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return restart(func() error { return unix.Fsync(fd) })
 }
 
 // Exchange implements FS.

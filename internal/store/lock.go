@@ -106,12 +106,17 @@ func (s *Store) tryLock() (*Lock, error) {
 // for one that cannot be made.
 const races = 1000
 
-// openLock opens the lock file and makes the state folder.
+// openLock opens the lock file and makes the state folder. A folder in which
+// no file can be made goes again, if it is empty.
 func (s *Store) openLock() (fsys.File, error) {
 	if _, err := fsys.MkdirAll(s.FS, s.Dir, 0o755); err != nil {
 		return nil, err
 	}
-	return s.FS.OpenAppend(s.lockPath(), 0o644)
+	f, err := s.FS.OpenAppend(s.lockPath(), 0o644)
+	if err != nil {
+		_ = s.FS.Rmdir(s.Dir)
+	}
+	return f, err
 }
 
 // sign writes our process ID into the lock, for people.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -148,27 +149,44 @@ func (r *Record) ModuleNames() []string {
 // They are kept and written back.
 type unknowns map[string]json.RawMessage
 
-// split decodes data into known, a pointer to a struct, and returns the keys
-// that the struct does not have.
-func split(data []byte, known any) (unknowns, error) {
-	if err := json.Unmarshal(data, known); err != nil {
-		return nil, err
-	}
-	var all unknowns
-	if err := json.Unmarshal(data, &all); err != nil {
-		return nil, err
-	}
-	t := reflect.TypeOf(known).Elem()
-	for i := range t.NumField() {
-		// The field of the unknown keys is tagged "-"; a key may be too.
-		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "-" {
+// keepUnknown notes the keys of a JSON object that v, the struct it was decoded
+// into, has no field for, and those of the structs within.
+func keepUnknown(data json.RawMessage, v reflect.Value) error {
+	switch {
+	case v.Kind() == reflect.Pointer && !v.IsNil():
+		return keepUnknown(data, v.Elem())
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
+		var items []json.RawMessage
+		if err := json.Unmarshal(data, &items); err != nil {
+			return err
+		}
+		for i := range min(len(items), v.Len()) {
+			if err := keepUnknown(items[i], v.Index(i)); err != nil {
+				return err
+			}
+		}
+	case v.Kind() == reflect.Struct:
+		var all unknowns
+		if err := json.Unmarshal(data, &all); err != nil {
+			return err
+		}
+		for i := range v.NumField() {
+			// The field of the unknown keys is tagged "-"; a key may be too.
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			field, known := all[name]
+			if name == "-" || !known {
+				continue
+			}
 			delete(all, name)
+			if err := keepUnknown(field, v.Field(i)); err != nil {
+				return err
+			}
+		}
+		if len(all) > 0 {
+			v.FieldByName("Unknown").Set(reflect.ValueOf(all))
 		}
 	}
-	if len(all) == 0 {
-		return nil, nil
-	}
-	return all, nil
+	return nil
 }
 
 // merge encodes known, a struct, with the unknown keys after its own.
@@ -194,44 +212,30 @@ type (
 	plainOriginal Original
 )
 
-func (r *Record) UnmarshalJSON(data []byte) (err error) {
-	r.Unknown, err = split(data, (*plainRecord)(r))
-	return err
+// UnmarshalJSON reads a record with the keys that this koweld does not know.
+// As a rule there are none, and one strict reading is enough: a record of
+// thousands of modules has megabytes.
+func (r *Record) UnmarshalJSON(data []byte) error {
+	strict := json.NewDecoder(bytes.NewReader(data))
+	strict.DisallowUnknownFields()
+	if strict.Decode((*plainRecord)(r)) == nil {
+		return nil
+	}
+	*r = Record{}
+	if err := json.Unmarshal(data, (*plainRecord)(r)); err != nil {
+		return err
+	}
+	return keepUnknown(data, reflect.ValueOf(r).Elem())
 }
 
 func (r Record) MarshalJSON() ([]byte, error) { return merge(plainRecord(r), r.Unknown) }
 
-func (m *Manifest) UnmarshalJSON(data []byte) (err error) {
-	m.Unknown, err = split(data, (*plainManifest)(m))
-	return err
-}
-
 func (m Manifest) MarshalJSON() ([]byte, error) { return merge(plainManifest(m), m.Unknown) }
-
-func (f *File) UnmarshalJSON(data []byte) (err error) {
-	f.Unknown, err = split(data, (*plainFile)(f))
-	return err
-}
 
 func (f File) MarshalJSON() ([]byte, error) { return merge(plainFile(f), f.Unknown) }
 
-func (m *Module) UnmarshalJSON(data []byte) (err error) {
-	m.Unknown, err = split(data, (*plainModule)(m))
-	return err
-}
-
 func (m Module) MarshalJSON() ([]byte, error) { return merge(plainModule(m), m.Unknown) }
 
-func (s *Signer) UnmarshalJSON(data []byte) (err error) {
-	s.Unknown, err = split(data, (*plainSigner)(s))
-	return err
-}
-
 func (s Signer) MarshalJSON() ([]byte, error) { return merge(plainSigner(s), s.Unknown) }
-
-func (o *Original) UnmarshalJSON(data []byte) (err error) {
-	o.Unknown, err = split(data, (*plainOriginal)(o))
-	return err
-}
 
 func (o Original) MarshalJSON() ([]byte, error) { return merge(plainOriginal(o), o.Unknown) }

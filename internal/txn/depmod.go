@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"koweld/internal/fsys"
 	"koweld/internal/tool"
@@ -76,12 +79,17 @@ func (m *Manager) restoreIndex(o Op, kept []string) error {
 		if err := unlink(m.FS, o.Staged); err != nil {
 			return err
 		}
-		err := m.FS.Link(o.Staged+"-"+name, o.Staged)
-		if gone(err) {
-			continue
+		from := o.Staged
+		err := m.FS.Link(o.Staged+"-"+name, from)
+		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+			// A name takes an inode on tmpfs and may take a block elsewhere.
+			from, err = o.Staged+"-"+name, nil
 		}
 		if err == nil {
-			err = m.FS.Rename(o.Staged, path.Join(o.Folder, name))
+			err = m.FS.Rename(from, path.Join(o.Folder, name))
+		}
+		if gone(err) {
+			continue
 		}
 		if err != nil {
 			return err
@@ -100,6 +108,10 @@ func (m *Manager) restoreIndex(o Op, kept []string) error {
 				return err
 			}
 		}
+	}
+	// The kept ones must not go before those that are back are durable.
+	if err := m.FS.SyncDir(o.Folder); err != nil {
+		return err
 	}
 	return m.dropIndex(o)
 }
@@ -138,7 +150,7 @@ func (m *Manager) dropIndex(o Op) error {
 
 // depmod makes the index anew, judges it and makes it durable.
 func (m *Manager) depmod(ctx context.Context, o Op) (warnings []string, err error) {
-	if err := m.staysInside(o.Folder); err != nil {
+	if err := StaysInside(m.FS, "depmod", o.Folder, notFollowed); err != nil {
 		return nil, err
 	}
 	res, err := m.Tool.Run(ctx, tool.Cmd{
@@ -163,51 +175,90 @@ func (m *Manager) depmod(ctx context.Context, o Op) (warnings []string, err erro
 }
 
 // OutsideError says that a program of the host would leave the root on its way
-// to a folder: it knows nothing of roots and follows links as the host does.
+// to a file: it knows nothing of roots and follows links as the host does.
 type OutsideError struct {
-	Folder, Link string
+	Program    string
+	Path, Link string
 }
 
 func (e *OutsideError) Error() string {
-	return fmt.Sprintf("cannot run depmod on %s: it would follow the link %s out of the root", e.Folder, e.Link)
+	return fmt.Sprintf("cannot run %s on %s: it would follow the link %s out of the root", e.Program, e.Path, e.Link)
 }
 
 // Hint says what to do.
 func (e *OutsideError) Hint() string { return "make the link relative, as usrmerge does" }
 
-// staysInside reports whether the host finds folder below the root, as we do:
-// an absolute link, and one with too many "..", leads it elsewhere.
-func (m *Manager) staysInside(folder string) error {
-	if m.FS.Host("/") == "/" {
+// StaysInside reports, by an *OutsideError, that the host finds name, or a link
+// below it, outside the root: an absolute link, and one with too many "..",
+// leads it elsewhere than us. A link that leads nowhere will do, and so will
+// those that skip names.
+func StaysInside(fsx fsys.FS, program, name string, skip func(link string) bool) error {
+	if fsx.Host("/") == "/" {
 		return nil
 	}
+	if err := hostFinds(fsx, program, name); err != nil {
+		return err
+	}
+	entries, err := fsx.ReadDir(name)
+	if gone(err) { // a file, or nothing
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot look at %s: %w", name, err)
+	}
+	for _, e := range entries {
+		below := path.Join(name, e.Name())
+		switch {
+		case e.Type()&fs.ModeSymlink != 0 && !skip(below):
+			err = hostFinds(fsx, program, below)
+		case e.IsDir():
+			err = StaysInside(fsx, program, below, skip)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hostFinds walks to a name as the host does.
+func hostFinds(fsx fsys.FS, program, name string) error {
 	at := "/"
-	todo := strings.Split(folder, "/")
+	todo := strings.Split(name, "/")
 	for links := 0; len(todo) > 0; {
 		c := todo[0]
 		todo = todo[1:]
 		if c == ".." && at == "/" {
-			return &OutsideError{Folder: folder, Link: ".."}
+			return &OutsideError{Program: program, Path: name, Link: ".."}
 		}
 		at = path.Join(at, c)
-		info, err := m.FS.Lstat(at)
+		info, err := fsx.Lstat(at)
+		if gone(err) {
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("cannot look at %s: %w", at, err)
 		}
 		if info.Mode&fs.ModeSymlink == 0 {
 			continue
 		}
-		target, err := m.FS.Readlink(at)
+		target, err := fsx.Readlink(at)
 		if err != nil {
 			return fmt.Errorf("cannot look at %s: %w", at, err)
 		}
 		if links++; path.IsAbs(target) || links > 40 {
-			return &OutsideError{Folder: folder, Link: at}
+			return &OutsideError{Program: program, Path: name, Link: at}
 		}
 		todo = append(strings.Split(target, "/"), todo...)
 		at = path.Dir(at)
 	}
 	return nil
+}
+
+// notFollowed are the links of a kernel's folder that depmod passes by.
+func notFollowed(link string) bool {
+	base := path.Base(link)
+	return base == "build" || base == "source"
 }
 
 // judgeOutput finds our modules in what depmod printed.

@@ -139,9 +139,6 @@ func (m *Manager) drop(ops []Op) error {
 	if err := m.clear(ops); err != nil {
 		return err
 	}
-	if err := syncDirs(m.FS, ops); err != nil {
-		return err
-	}
 	for _, o := range ops {
 		if o.Kind == Rmdir {
 			if err := rmdir(m.FS, o.Path); err != nil {
@@ -149,7 +146,7 @@ func (m *Manager) drop(ops []Op) error {
 			}
 		}
 	}
-	return nil
+	return syncDirs(m.FS, ops)
 }
 
 // undo takes back whatever of the operations was done, in reverse order. It
@@ -165,9 +162,6 @@ func (m *Manager) undo(ops []Op, r *record, index func(o Op, kept []string) erro
 	} else if err := m.undoSwitch(ops, r, index); err != nil {
 		return err
 	}
-	if err := syncDirs(m.FS, ops); err != nil {
-		return err
-	}
 	for _, o := range slices.Backward(ops) {
 		if o.Kind == Mkdir {
 			if err := rmdir(m.FS, o.Path); err != nil {
@@ -175,7 +169,7 @@ func (m *Manager) undo(ops []Op, r *record, index func(o Op, kept []string) erro
 			}
 		}
 	}
-	return nil
+	return syncDirs(m.FS, ops)
 }
 
 func (m *Manager) undoSwitch(ops []Op, r *record, index func(o Op, kept []string) error) error {
@@ -384,12 +378,9 @@ func unlinkBoth(fsx fsys.FS, o Op) error {
 }
 
 // rmdir removes a folder unless somebody else put something into it, mounted
-// something on it or put something else in its place.
+// something on it or put something else in its place. The caller syncs.
 func rmdir(fsx fsys.FS, name string) error {
 	err := fsx.Rmdir(name)
-	if err == nil {
-		err = fsx.SyncDir(path.Dir(name))
-	}
 	if gone(err) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EBUSY) {
 		return nil
 	}

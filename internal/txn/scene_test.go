@@ -159,27 +159,30 @@ func newScene(t testing.TB, how setting) *scene {
 }
 
 // look plans the operations from what is there now.
-func (s *scene) look() {
-	s.ops = nil
+func (s *scene) look() { s.ops = plan(s.t, s.root, os.Getuid(), os.Getgid()) }
+
+// plan plans the scenario's operations from what is there now.
+func plan(t testing.TB, fsx fsys.FS, uid, gid int) (ops []txn.Op) {
 	for _, c := range changes {
 		o := c.op
 		o.Watch = slices.Clone(o.Watch)
 		if o.Kind == txn.Place {
-			o.UID, o.GID = os.Getuid(), os.Getgid()
+			o.UID, o.GID = uid, gid
 		}
 		if o.Kind == txn.Place || o.Kind == txn.Remove {
-			info, err := s.root.Lstat(o.Path)
+			info, err := fsx.Lstat(o.Path)
 			if err == nil {
 				o.Was = txn.See(info)
 			} else {
-				require.ErrorIs(s.t, err, fs.ErrNotExist)
+				require.ErrorIs(t, err, fs.ErrNotExist)
 			}
 			if err != nil && o.Kind == txn.Remove {
 				continue
 			}
 		}
-		s.ops = append(s.ops, o)
+		ops = append(ops, o)
 	}
+	return ops
 }
 
 // memory is a folder in memory if there is one: a test makes thousands of
@@ -222,12 +225,15 @@ func (s *scene) manager(x *faultfs.FS) *txn.Manager {
 }
 
 // run plays the scenario.
-func (s *scene) run(ctx context.Context, m *txn.Manager) error {
-	tx, err := m.Begin("acme", s.ops)
+func (s *scene) run(ctx context.Context, m *txn.Manager) error { return play(ctx, m, s.ops) }
+
+// play plays the scenario's operations.
+func play(ctx context.Context, m *txn.Manager, ops []txn.Op) error {
+	tx, err := m.Begin("acme", ops)
 	if err != nil {
 		return err
 	}
-	for i, o := range s.ops {
+	for i, o := range ops {
 		if o.Kind != txn.Place {
 			continue
 		}

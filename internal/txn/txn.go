@@ -206,13 +206,7 @@ func (m *Manager) Begin(unit string, ops []Op) (*Tx, error) {
 			continue
 		}
 		err := m.FS.Mkdir(o.Path, fs.FileMode(o.Mode))
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		if err == nil {
-			err = m.FS.SyncDir(path.Dir(o.Path))
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, tx.fail(fmt.Errorf("cannot make folder %s: %w", o.Path, err))
 		}
 	}
@@ -322,9 +316,6 @@ func (tx *Tx) Commit(ctx context.Context) error {
 			return tx.fail(fmt.Errorf("cannot keep the module index of %s: %w", o.Kernel, err))
 		}
 	}
-	if err := tx.syncDirs(); err != nil {
-		return tx.fail(err)
-	}
 	if err := tx.precheck(); err != nil {
 		return tx.fail(err)
 	}
@@ -404,7 +395,9 @@ func (tx *Tx) switchAll(ctx context.Context) error {
 			return fmt.Errorf("cannot switch %s: %w", o.Path, err)
 		}
 	}
-	if err := tx.syncDirs(); err != nil {
+	// With the new names, the kept ones of the index become durable: depmod
+	// replaces the first.
+	if err := syncDirs(fsx, tx.ops); err != nil {
 		return err
 	}
 	for _, o := range tx.ops {
@@ -459,13 +452,14 @@ func isWas(fsx fsys.FS, o Op, name string) error {
 const oldSuffix = "-old"
 
 // syncDirs makes the names in every folder that the operations touch durable.
-func (tx *Tx) syncDirs() error { return syncDirs(tx.m.FS, tx.ops) }
-
 func syncDirs(fsx fsys.FS, ops []Op) error {
 	done := map[string]bool{}
 	for _, o := range ops {
-		dir := path.Dir(o.Staged)
-		if o.Staged == "" || done[dir] {
+		dir := path.Dir(o.Path)
+		if o.Kind == Depmod {
+			dir = o.Folder
+		}
+		if done[dir] {
 			continue
 		}
 		done[dir] = true

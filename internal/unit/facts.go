@@ -312,12 +312,13 @@ func (s *System) kernelFacts(f *facts, kernels ...string) (missing bool, err err
 func (s *System) findOwners(ctx context.Context, f *facts) error {
 	spelt := make(map[string]*target) // every name of a target
 	var names []string
+	merged := twins{fs: s.FS, same: make(map[string]bool)}
 	for _, w := range f.wants {
 		t := f.targets[w.path]
 		if t.current {
 			continue
 		}
-		for _, name := range s.spellings(w.path) {
+		for _, name := range merged.spellings(w.path) {
 			spelt[name] = t
 			names = append(names, name)
 		}
@@ -334,7 +335,7 @@ func (s *System) findOwners(ctx context.Context, f *facts) error {
 			continue
 		}
 		for _, file := range r.Files {
-			for _, name := range s.spellings(file.Path) {
+			for _, name := range merged.spellings(file.Path) {
 				if t := spelt[name]; t != nil {
 					t.owner = "the koweld unit " + r.Package
 				}
@@ -359,26 +360,45 @@ func (s *System) findOwners(ctx context.Context, f *facts) error {
 	return nil
 }
 
+// twins knows which folders are the same below /usr and beside it. It looks
+// once for each folder: files are thousands, folders hundreds.
+type twins struct {
+	fs   fsys.FS
+	same map[string]bool // by folder
+}
+
 // spellings returns a path and, where /usr is merged, its other spelling.
 // Where it is split the other spelling is another file.
-func (s *System) spellings(name string) []string {
+func (t *twins) spellings(name string) []string {
 	twin := dpkg.Twin(name)
 	if twin == "" {
 		return []string{name}
 	}
-	// Compare the deepest folders that exist: what is missing below them
-	// will be made in the one and so appear in the other.
-	here, there := path.Dir(name), path.Dir(twin)
+	here := path.Dir(name)
+	same, known := t.same[here]
+	if !known {
+		same = t.sameFolder(here, path.Dir(twin))
+		t.same[here] = same
+	}
+	if !same {
+		return []string{name}
+	}
+	return []string{name, twin}
+}
+
+// sameFolder compares the deepest folders that exist: what is missing below
+// them will be made in the one and so appear in the other.
+func (t *twins) sameFolder(here, there string) bool {
 	for here != "/" && there != "/" {
-		a, errA := s.FS.Stat(here)
-		b, errB := s.FS.Stat(there)
-		if errA == nil && errB == nil && a.SameFile(b) {
-			return []string{name, twin}
-		}
-		if errA == nil || errB == nil {
-			return []string{name}
+		a, errA := t.fs.Stat(here)
+		b, errB := t.fs.Stat(there)
+		switch {
+		case errA == nil && errB == nil && a.SameFile(b):
+			return true
+		case errA == nil || errB == nil:
+			return false
 		}
 		here, there = path.Dir(here), path.Dir(there)
 	}
-	return []string{name}
+	return false
 }

@@ -154,30 +154,48 @@ func (s *System) report(p *plan, c *Change) {
 // yet and count as nothing: then the staging finds out.
 func (s *System) checkSpace(p *plan) error {
 	need := make(map[uint64]uint64) // by device
+	rooms := make(map[string]room)  // by folder
 	for i, o := range p.ops {
 		w := p.sources[i].want
 		if o.Kind != txn.Place || w == nil || w.module == nil || w.module.Compress != manifest.None {
 			continue
 		}
 		dir := path.Dir(o.Path)
-		info, err := s.FS.Stat(dir)
-		for errors.Is(err, fs.ErrNotExist) {
-			dir = path.Dir(dir)
-			info, err = s.FS.Stat(dir)
+		r, known := rooms[dir]
+		if !known {
+			var err error
+			if r, err = s.roomIn(dir); err != nil {
+				return fmt.Errorf("cannot look at %s: %w", dir, err)
+			}
+			rooms[dir] = r
 		}
-		if err != nil {
-			return fmt.Errorf("cannot look at %s: %w", dir, err)
-		}
-		space, err := s.FS.Space(dir)
-		if err != nil {
-			return fmt.Errorf("cannot look at %s: %w", dir, err)
-		}
-		need[info.Dev] += uint64(w.module.Image.Size)
-		if need[info.Dev] > space.Bytes {
-			return &SpaceError{Path: o.Path, Need: need[info.Dev], Free: space.Bytes}
+		need[r.dev] += uint64(w.module.Image.Size)
+		if need[r.dev] > r.free {
+			return &SpaceError{Path: o.Path, Need: need[r.dev], Free: r.free}
 		}
 	}
 	return nil
+}
+
+// room is what a file system has left for new files.
+type room struct {
+	dev  uint64
+	free uint64 // bytes
+}
+
+// roomIn looks at a folder or, where it has still to be made, at the one that
+// it will be in.
+func (s *System) roomIn(dir string) (room, error) {
+	info, err := s.FS.Stat(dir)
+	for errors.Is(err, fs.ErrNotExist) {
+		dir = path.Dir(dir)
+		info, err = s.FS.Stat(dir)
+	}
+	if err != nil {
+		return room{}, err
+	}
+	space, err := s.FS.Space(dir)
+	return room{info.Dev, space.Bytes}, err
 }
 
 // apply runs the transaction of a plan.
@@ -217,7 +235,7 @@ func (s *System) stageAll(ctx context.Context, tx *txn.Tx, m *manifest.Manifest,
 		case src.copy != "":
 			err = s.stageCopy(tx, i, src, p)
 		case src.want.file != nil:
-			err = s.stageFile(tx, i, src.want, p)
+			err = s.stageFile(tx, i, src, p)
 		default:
 			modules = append(modules, src.want.module)
 			indexes = append(indexes, i)
@@ -239,7 +257,7 @@ func (s *System) stageAll(ctx context.Context, tx *txn.Tx, m *manifest.Manifest,
 				return err
 			}
 			done++
-			file := p.record.Find(p.ops[i].Path)
+			file := &p.record.Files[p.sources[i].file]
 			s.fill(file, info, digest)
 			file.Module = moduleRecord(modules[k], w)
 			for _, text := range w.Warnings {
@@ -335,7 +353,8 @@ func (s *System) stageCopy(tx *txn.Tx, i int, src source, p *plan) error {
 	return nil
 }
 
-func (s *System) stageFile(tx *txn.Tx, i int, w *want, p *plan) error {
+func (s *System) stageFile(tx *txn.Tx, i int, src source, p *plan) error {
+	w := src.want
 	data, err := s.readInput(w.file.Source)
 	if err != nil {
 		return &InputError{Target: w.path, Err: err}
@@ -347,7 +366,7 @@ func (s *System) stageFile(tx *txn.Tx, i int, w *want, p *plan) error {
 	if err != nil {
 		return err
 	}
-	file := p.record.Find(w.path)
+	file := &p.record.Files[src.file]
 	s.fill(file, info, digest)
 	file.Source = w.file.Source
 	return nil

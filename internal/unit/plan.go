@@ -60,6 +60,7 @@ func (t *target) refusal() string {
 // A source says where the bytes of a Place come from.
 type source struct {
 	want  *want           // form it
+	file  int             // with want: the index in the record's files
 	copy  string          // or copy this file
 	meta  *store.Original // with this metadata; nil: that of the file itself
 	state stateFile       // or it is one of koweld's own
@@ -152,7 +153,7 @@ func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 			}
 		}
 		p.record.Files = append(p.record.Files, file)
-		p.add(txn.Op{Kind: txn.Place, Path: w.path, Mode: uint32(w.mode), UID: f.uid, GID: f.gid, Was: seen(t.there)}, source{want: w})
+		p.add(txn.Op{Kind: txn.Place, Path: w.path, Mode: uint32(w.mode), UID: f.uid, GID: f.gid, Was: seen(t.there)}, source{want: w, file: len(p.record.Files) - 1})
 	}
 	if refused != nil {
 		return nil, refused

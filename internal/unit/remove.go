@@ -68,7 +68,7 @@ func (s *System) remove(ctx context.Context, pkg string, dryRun bool) (*Change, 
 		if err != nil {
 			return nil, err
 		}
-		if f.indexModules(p, false) && missing {
+		if f.indexModules(p, f.modulesGone()) && missing {
 			c.Warnings = append(c.Warnings, fmt.Sprintf(
 				"depmod is not on PATH: run depmod %s when it is", old.Kernel))
 		}
@@ -89,7 +89,14 @@ func (s *System) remove(ctx context.Context, pkg string, dryRun bool) (*Change, 
 		return c, nil
 	}
 	p.record = &store.Record{}
-	if err := s.apply(ctx, nil, p, c); err != nil {
+	err = s.apply(ctx, nil, p, c)
+	if noRoom(err) && p.onlyRemoves() {
+		// What makes room must not need any.
+		var warnings []string
+		warnings, err = s.txn().RemoveInPlace(ctx, pkg, p.recordLast(f.st))
+		c.Warnings = append(c.Warnings, warnings...)
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.report(p, c)

@@ -109,6 +109,9 @@ func (s *System) dpkg() (*dpkg.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find dpkg's database: %w", err)
 	}
+	if err := txn.StaysInside(s.FS, "dpkg-query", dir, func(string) bool { return false }); err != nil {
+		return nil, err
+	}
 	return &dpkg.DB{Tool: s.Tool, AdminDir: s.FS.Host(dir)}, nil
 }
 

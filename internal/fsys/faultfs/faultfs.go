@@ -7,8 +7,8 @@
 // and the next run starts from it.
 //
 // A kill loses no data that was written and not synced: the kernel keeps it.
-// What a power cut loses is not played yet; the record has what that needs,
-// each call with its names, the synced ones among them.
+// What a power cut may lose is played on a [Disk], a file system in memory: a
+// function in [FS.After] asks [Cuts] for the disks that a cut may leave there.
 package faultfs
 
 import (

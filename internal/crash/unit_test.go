@@ -1,0 +1,312 @@
+package crash_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"koweld/assemble/modsig"
+	"koweld/internal/crash"
+	"koweld/internal/fsys"
+	"koweld/internal/fsys/faultfs"
+	"koweld/internal/tool"
+	"koweld/internal/txn"
+	"koweld/internal/unit"
+)
+
+const (
+	kernel  = "6.1.0-42-amd64"
+	modules = "/lib/modules/" + kernel
+)
+
+var (
+	then = time.Date(2020, 2, 3, 4, 5, 6, 789, time.UTC) // what is there before
+	now  = time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
+)
+
+// system is a koweld on a file system, for a user whom its files belong to.
+func system(fsx fsys.FS) *unit.System {
+	return &unit.System{
+		FS: fsx, Tool: crash.Depmod{FS: fsx}, Now: func() time.Time { return now },
+		Arch: "amd64", Multiarch: "x86_64-linux-gnu", Procs: 1, Memory: 1 << 20,
+	}
+}
+
+// recoverOnly is what each run begins with.
+func recoverOnly(fsx fsys.FS) (int, error) {
+	m := txn.Manager{FS: fsx, Tool: crash.Depmod{FS: fsx}, Dir: unit.StateDir + "/journal"}
+	done, err := m.Recover(context.Background())
+	return len(done), err
+}
+
+// repair is what an admin does next. It must leave nothing that verify finds.
+func repair(fsx fsys.FS) (ended int, err error) {
+	sys := system(fsx)
+	sys.Observe = func(e unit.Event) {
+		if e.Kind == unit.Recovered {
+			ended++
+		}
+	}
+	if _, err := sys.Repair(context.Background(), nil, unit.RepairOptions{}); err != nil {
+		return ended, err
+	}
+	found, err := sys.Verify(nil)
+	for _, v := range found {
+		if len(v.Differences) > 0 {
+			return ended, fmt.Errorf("verify finds %v", v.Differences)
+		}
+	}
+	return ended, err
+}
+
+// A host is a disk being prepared.
+type host struct {
+	t *testing.T
+	*faultfs.Disk
+	// pack is how modules are compressed.
+	pack func(n int) string
+}
+
+func newHost(t *testing.T, merged bool, pack func(n int) string) *host {
+	h := &host{t, faultfs.NewDisk(), pack}
+	h.mkdir("/usr/lib")
+	if merged {
+		require.NoError(t, h.Symlink("usr/lib", "/lib"))
+	} else {
+		h.mkdir("/lib")
+	}
+	h.write(modules+"/kernel/other.ko", "not ours", 0o644)
+	h.write(modules+"/modules.order", "kernel/other.ko\n", 0o644)
+	h.write("/in/signer.der", string(signer().cert.Raw), 0o644)
+	h.mkdir("/var/lib")
+	return h
+}
+
+func (h *host) mkdir(name string) {
+	_, err := fsys.MkdirAll(h, name, 0o755)
+	require.NoError(h.t, err)
+}
+
+func (h *host) write(name, text string, perm fs.FileMode) {
+	h.mkdir(path.Dir(name))
+	f, err := h.Create(name, perm)
+	require.NoError(h.t, err)
+	_, err = f.Write([]byte(text))
+	require.NoError(h.t, err)
+	require.NoError(h.t, f.SetMtime(then))
+	require.NoError(h.t, f.Close())
+}
+
+// index runs depmod, and all becomes durable.
+func (h *host) index() *faultfs.Disk {
+	_, err := crash.Depmod{FS: h}.Run(h.t.Context(), tool.Cmd{Path: "depmod", Args: []string{"-b", "/", kernel}})
+	require.NoError(h.t, err)
+	require.NoError(h.t, h.SyncFS("/"))
+	return h.Disk
+}
+
+// install installs a version of the package.
+func (h *host) install(version string) {
+	_, err := system(h).Install(h.t.Context(), []string{manifestOf(version)}, unit.InstallOptions{})
+	require.NoError(h.t, err)
+}
+
+func manifestOf(version string) string { return "/in/" + version + "/acme.yaml" }
+
+// module is the path of a module as it is placed.
+func (h *host) module(n int) string {
+	suffix := map[string]string{"none": "", "gzip": ".gz", "xz": ".xz", "zstd": ".zst"}[h.pack(n)]
+	return fmt.Sprintf("%s/kernel/acme/m%d.ko%s", modules, n, suffix)
+}
+
+// declare writes a version of the package: the numbered modules and two files,
+// all of which have the text in them.
+func (h *host) declare(version string, numbers []int, text string, mode fs.FileMode) {
+	in := "/in/" + version
+	var b strings.Builder
+	fmt.Fprintf(&b, "koweld: 1\npackage: acme\nkernel: %s\nsigners: [{certificate: /in/signer.der, sha256: %s}]\nmodules:\n",
+		kernel, modsig.Fingerprint(signer().cert))
+	for _, n := range numbers {
+		image := fmt.Sprintf("%s%s %d", plain(h.t), text, n)
+		source := fmt.Sprintf("%s/m%d.ko", in, n)
+		h.write(source, image, 0o644)
+		h.write(source+".sig", sign(h.t, image), 0o644)
+		fmt.Fprintf(&b, "  - {name: m%d, form: [{whole: %s}], image: {sha256: %x, size: %d}, signature: %s.sig, "+
+			"install: kernel/acme/m%d.ko, compress: %s}\n",
+			n, source, sha256.Sum256([]byte(image)), len(image), source, n, h.pack(n))
+	}
+	h.write(in+"/conf", text, 0o644)
+	fmt.Fprintf(&b, "after: {initramfs: never}\nfiles:\n"+
+		"  - {source: %s/conf, install: /usr/lib/modprobe.d/acme.conf}\n"+
+		"  - {source: %s/conf, install: /etc/acme/acme.conf, mode: \"%04o\"}\n", in, in, mode)
+	h.write(manifestOf(version), b.String(), 0o644)
+}
+
+// signer signs all modules; a key is made once.
+var signer = sync.OnceValue(func() (s struct {
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+},
+) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a test"},
+		NotBefore: then, NotAfter: now.AddDate(100, 0, 0),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	s.key = key
+	if s.cert, err = x509.ParseCertificate(der); err != nil {
+		panic(err)
+	}
+	return s
+})
+
+func sign(t *testing.T, image string) string {
+	sum := sha256.Sum256([]byte(image))
+	sig, err := modsig.Sign(rand.Reader, signer().key, signer().cert, sum[:], modsig.SignOptions{Hash: crypto.SHA256})
+	require.NoError(t, err)
+	return string(sig.CMS())
+}
+
+// plain is a real module; text behind it is where ELF does not look.
+func plain(t *testing.T) string {
+	data, err := os.ReadFile("../../testdata/acme/package/usr/lib/linux-objects/acme/6.1.0-56-amd64/plain.ko")
+	require.NoError(t, err)
+	return string(data)
+}
+
+// A scenario is what an admin or a maintainer script does on a host.
+type scenario struct {
+	name    string
+	prepare func(h *host)
+	run     func(sys *unit.System) error
+}
+
+func install(version string) func(*unit.System) error {
+	return func(sys *unit.System) error {
+		_, err := sys.Install(context.Background(), []string{manifestOf(version)}, unit.InstallOptions{})
+		return err
+	}
+}
+
+var scenarios = []scenario{
+	{
+		name:    "install over nothing",
+		prepare: func(h *host) { h.declare("new", []int{1, 2, 3}, "new", 0o640) },
+		run:     install("new"),
+	},
+	{
+		name: "install over an older set",
+		prepare: func(h *host) {
+			h.declare("old", []int{1, 2, 3}, "old", 0o600)
+			h.install("old")
+			h.declare("new", []int{2, 3, 4}, "new", 0o640)
+		},
+		run: install("new"),
+	},
+	{
+		name: "install over unowned originals",
+		prepare: func(h *host) {
+			h.originals()
+			h.declare("new", []int{1, 2, 3}, "new", 0o640)
+		},
+		run: install("new"),
+	},
+	{
+		name: "repair",
+		prepare: func(h *host) {
+			h.declare("new", []int{1, 2, 3}, "new", 0o640)
+			h.install("new")
+			h.edit(h.module(1), func(f fsys.File) error { return f.Truncate(100) })
+			h.edit(h.module(2), func(f fsys.File) error { return f.Chmod(0o600) })
+			require.NoError(h.t, h.Unlink(h.module(3)))
+			h.edit("/etc/acme/acme.conf", func(f fsys.File) error { return f.Chmod(0o666) })
+		},
+		run: func(sys *unit.System) error {
+			_, err := sys.Repair(context.Background(), nil, unit.RepairOptions{})
+			return err
+		},
+	},
+	{
+		name: "remove",
+		prepare: func(h *host) {
+			h.originals()
+			h.declare("new", []int{1, 2, 3}, "new", 0o640)
+			h.install("new")
+		},
+		run: func(sys *unit.System) error {
+			_, err := sys.Remove(context.Background(), []string{"acme"}, unit.RemoveOptions{})
+			return err
+		},
+	},
+}
+
+// originals puts files of nobody where the package's will be.
+func (h *host) originals() {
+	h.write(h.module(1), "an unowned module", 0o600)
+	h.write("/etc/acme/acme.conf", "an unowned file", 0o604)
+}
+
+func (h *host) edit(name string, how func(fsys.File) error) {
+	f, err := h.OpenAppend(name, 0)
+	require.NoError(h.t, err)
+	require.NoError(h.t, how(f))
+	require.NoError(h.t, f.Close())
+}
+
+// packings are the ways to lay the modules out.
+var packings = []struct {
+	name   string
+	merged bool
+	pack   func(n int) string
+}{
+	{"plain", false, func(int) string { return "none" }},
+	{"compressed", true, func(n int) string { return []string{"none", "xz", "zstd", "gzip"}[n%4] }},
+}
+
+func (s scenario) subject(h *host) crash.Subject {
+	s.prepare(h)
+	return crash.Subject{
+		Start: h.index(), Limit: 16, Kernels: []string{kernel}, Recover: recoverOnly,
+		Run: func(fsx fsys.FS) error { return s.run(system(fsx)) },
+	}
+}
+
+// Each command is broken at each of its calls: by a kill, after which repair
+// is run, and by a power cut.
+func TestKilledCommands(t *testing.T) {
+	for _, packing := range packings {
+		for _, s := range scenarios {
+			t.Run(s.name+"/"+packing.name, func(t *testing.T) {
+				t.Parallel()
+				subject := s.subject(newHost(t, packing.merged, packing.pack))
+				power := crash.New(t, subject)
+				t.Log("power:", power.Power())
+				subject.Recover, subject.Anew = repair, s.name == "repair"
+				t.Log("kill and repair:", crash.New(t, subject).Kill())
+			})
+		}
+	}
+}
