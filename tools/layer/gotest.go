@@ -75,6 +75,7 @@ func (c *counts) add(e event, outputs map[string]*strings.Builder, failedIn map[
 		c.endPackage(e, said, failedIn, out)
 	case e.Action == "pass":
 		c.passed++
+		fmt.Fprint(out, proofs(name, said))
 	case e.Action == "skip":
 		c.skipped = append(c.skipped, skip{name, reason(said)})
 	default:
@@ -92,6 +93,23 @@ func (c *counts) endPackage(e event, said string, failedIn map[string]bool, out 
 		c.failed++
 		fmt.Fprintf(out, "FAIL %s\n%s", e.Package, said)
 	}
+}
+
+// proofs are the lines by which a test that passed says how much it proved:
+// those that end in the number of violations.
+func proofs(name, said string) string {
+	var b strings.Builder
+	for text := range strings.Lines(said) {
+		text = strings.TrimSpace(text)
+		if !strings.HasSuffix(text, " violations") {
+			continue
+		}
+		if _, log, ok := strings.Cut(text, ".go:"); ok {
+			_, text, _ = strings.Cut(log, ": ") // the line's number
+		}
+		fmt.Fprintf(&b, "proof %s: %s\n", name, text)
+	}
+	return b.String()
 }
 
 // reason is what a skipped test printed, without the frame around it.

@@ -55,6 +55,15 @@ func TestLayerCounts(t *testing.T) {
 			code:   1,
 		},
 		{
+			name: "a test says what it proved",
+			as:   "gotest",
+			shell: `printf '%s\n' '{"Action":"output","Package":"p","Test":"T","Output":"    x_test.go:7: power: 12 crash points, 0 violations\n"}'
+				printf '%s\n' '{"Action":"output","Package":"p","Test":"T","Output":"    x_test.go:8: something else\n"}'
+				printf '%s\n' '{"Action":"pass","Package":"p","Test":"T"}'`,
+			report: "1 0 0",
+			says:   []string{"proof p.T: power: 12 crash points, 0 violations\n"},
+		},
+		{
 			name:   "tap",
 			as:     "tap",
 			shell:  "echo 'ok 1 - one'; echo 'some output'; echo 'ok 2 - two'; echo 1..2",
