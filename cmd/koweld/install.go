@@ -29,7 +29,7 @@ replaced.`,
 				return err
 			}
 			return a.changing(cmd, func(ctx context.Context, s *unit.System) ([]unit.Change, error) {
-				return s.Install(ctx, args, unit.InstallOptions{DryRun: a.dryRun})
+				return s.Install(ctx, args, unit.Options{DryRun: a.dryRun})
 			})
 		},
 	}

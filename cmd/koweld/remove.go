@@ -19,7 +19,7 @@ gone. A file that somebody changed since is kept and named.`,
 		Args:    cobra.MatchAll(usage(cobra.MinimumNArgs(1)), packages),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changing(cmd, func(ctx context.Context, s *unit.System) ([]unit.Change, error) {
-				return s.Remove(ctx, args, unit.RemoveOptions{DryRun: a.dryRun})
+				return s.Remove(ctx, args, unit.Options{DryRun: a.dryRun})
 			})
 		},
 	}

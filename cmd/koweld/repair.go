@@ -26,7 +26,7 @@ Without packages all are repaired.`,
 		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changing(cmd, func(ctx context.Context, s *unit.System) ([]unit.Change, error) {
-				return s.Repair(ctx, args, unit.RepairOptions{DryRun: a.dryRun})
+				return s.Repair(ctx, args, unit.Options{DryRun: a.dryRun})
 			})
 		},
 	}

@@ -3,15 +3,10 @@ package crash_test
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
 	"io/fs"
-	"math/big"
 	"os"
 	"path"
 	"strings"
@@ -22,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"koweld/assemble/modsig"
+	"koweld/assemble/modsig/modsigtest"
 	"koweld/internal/crash"
 	"koweld/internal/fsys"
 	"koweld/internal/fsys/faultfs"
@@ -63,7 +59,7 @@ func repair(fsx fsys.FS) (ended int, err error) {
 			ended++
 		}
 	}
-	if _, err := sys.Repair(context.Background(), nil, unit.RepairOptions{}); err != nil {
+	if _, err := sys.Repair(context.Background(), nil, unit.Options{}); err != nil {
 		return ended, err
 	}
 	found, err := sys.Verify(nil)
@@ -93,7 +89,7 @@ func newHost(t *testing.T, merged bool, pack func(n int) string) *host {
 	}
 	h.write(modules+"/kernel/other.ko", "not ours", 0o644)
 	h.write(modules+"/modules.order", "kernel/other.ko\n", 0o644)
-	h.write("/in/signer.der", string(signer().cert.Raw), 0o644)
+	h.write("/in/signer.der", string(signer().Cert.Raw), 0o644)
 	h.mkdir("/var/lib")
 	return h
 }
@@ -123,7 +119,7 @@ func (h *host) index() *faultfs.Disk {
 
 // install installs a version of the package.
 func (h *host) install(version string) {
-	_, err := system(h).Install(h.t.Context(), []string{manifestOf(version)}, unit.InstallOptions{})
+	_, err := system(h).Install(h.t.Context(), []string{manifestOf(version)}, unit.Options{})
 	require.NoError(h.t, err)
 }
 
@@ -141,7 +137,7 @@ func (h *host) declare(version string, numbers []int, text string, mode fs.FileM
 	in := "/in/" + version
 	var b strings.Builder
 	fmt.Fprintf(&b, "koweld: 1\npackage: acme\nkernel: %s\nsigners: [{certificate: /in/signer.der, sha256: %s}]\nmodules:\n",
-		kernel, modsig.Fingerprint(signer().cert))
+		kernel, modsig.Fingerprint(signer().Cert))
 	for _, n := range numbers {
 		image := fmt.Sprintf("%s%s %d", plain(h.t), text, n)
 		source := fmt.Sprintf("%s/m%d.ko", in, n)
@@ -159,33 +155,11 @@ func (h *host) declare(version string, numbers []int, text string, mode fs.FileM
 }
 
 // signer signs all modules; a key is made once.
-var signer = sync.OnceValue(func() (s struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-},
-) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a test"},
-		NotBefore: then, NotAfter: now.AddDate(100, 0, 0),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		panic(err)
-	}
-	s.key = key
-	if s.cert, err = x509.ParseCertificate(der); err != nil {
-		panic(err)
-	}
-	return s
-})
+var signer = sync.OnceValue(func() *modsigtest.Signer { return modsigtest.New(then) })
 
 func sign(t *testing.T, image string) string {
 	sum := sha256.Sum256([]byte(image))
-	sig, err := modsig.Sign(rand.Reader, signer().key, signer().cert, sum[:], modsig.SignOptions{Hash: crypto.SHA256})
+	sig, err := modsig.Sign(rand.Reader, signer().Key, signer().Cert, sum[:], modsig.SignOptions{Hash: crypto.SHA256})
 	require.NoError(t, err)
 	return string(sig.CMS())
 }
@@ -206,7 +180,7 @@ type scenario struct {
 
 func install(version string) func(*unit.System) error {
 	return func(sys *unit.System) error {
-		_, err := sys.Install(context.Background(), []string{manifestOf(version)}, unit.InstallOptions{})
+		_, err := sys.Install(context.Background(), []string{manifestOf(version)}, unit.Options{})
 		return err
 	}
 }
@@ -245,7 +219,7 @@ var scenarios = []scenario{
 			h.edit("/etc/acme/acme.conf", func(f fsys.File) error { return f.Chmod(0o666) })
 		},
 		run: func(sys *unit.System) error {
-			_, err := sys.Repair(context.Background(), nil, unit.RepairOptions{})
+			_, err := sys.Repair(context.Background(), nil, unit.Options{})
 			return err
 		},
 	},
@@ -257,7 +231,7 @@ var scenarios = []scenario{
 			h.install("new")
 		},
 		run: func(sys *unit.System) error {
-			_, err := sys.Remove(context.Background(), []string{"acme"}, unit.RemoveOptions{})
+			_, err := sys.Remove(context.Background(), []string{"acme"}, unit.Options{})
 			return err
 		},
 	},

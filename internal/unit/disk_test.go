@@ -85,7 +85,7 @@ var diskRuns = []diskRun{
 			s.write(one[0].target(), strings.Repeat("changed", 1000))
 		},
 		run: func(s *scene, sys *unit.System) error {
-			_, err := sys.Repair(s.ctx(), nil, unit.RepairOptions{})
+			_, err := sys.Repair(s.ctx(), nil, unit.Options{})
 			return err
 		},
 	},

@@ -74,7 +74,7 @@ func TestInitramfsIsMadeAnewWhenItHoldsAModule(t *testing.T) {
 			sys.Running = !tt.outside
 			tools := &initramfsTools{Runner: sys.Tool, listing: tt.listing, fails: tt.fails}
 			sys.Tool = tools
-			changes, err := sys.Install(t.Context(), []string{path}, unit.InstallOptions{})
+			changes, err := sys.Install(t.Context(), []string{path}, unit.Options{})
 			require.NoError(t, err)
 			require.Len(t, changes, 1)
 			assert.Equal(t, tt.want, strings.Contains(strings.Join(tools.ran, "\n"), update), "%v", tools.ran)
@@ -95,7 +95,7 @@ func TestInitramfsIsMadeAnewWhenItHoldsAModule(t *testing.T) {
 
 			// It is retried, by repair and by the next install.
 			sys.Running, tools.fails, tools.ran = true, "", nil
-			_, err = sys.Repair(t.Context(), nil, unit.RepairOptions{})
+			_, err = sys.Repair(t.Context(), nil, unit.Options{})
 			require.NoError(t, err)
 			assert.Equal(t, []string{update}, tools.ran)
 			s.verified()
@@ -130,7 +130,7 @@ func TestInitramfsIsMadeAnewWithoutWhatIsRemoved(t *testing.T) {
 			sys.Running = true
 			tools := &initramfsTools{Runner: sys.Tool, listing: tt.listing, fails: tt.fails}
 			sys.Tool = tools
-			changes, err := sys.Remove(t.Context(), []string{"acme"}, unit.RemoveOptions{})
+			changes, err := sys.Remove(t.Context(), []string{"acme"}, unit.Options{})
 			require.NoError(t, err)
 			require.Len(t, changes, 1)
 			assert.Equal(t, unit.Removed, changes[0].Action)
@@ -170,7 +170,7 @@ func TestASignalWhileTheInitramfsIsListedEndsTheRun(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	sys := s.sound()
 	sys.Tool = cancelling{sys.Tool, func() { cancel(cause) }}
-	_, err = sys.Install(ctx, []string{path}, unit.InstallOptions{})
+	_, err = sys.Install(ctx, []string{path}, unit.Options{})
 	assert.ErrorIs(t, err, cause)
 	assert.Equal(t, old, s.tree())
 }

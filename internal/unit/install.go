@@ -48,15 +48,10 @@ type KeptFile struct {
 	To   string `json:"to"`
 }
 
-// InstallOptions say how to install.
-type InstallOptions struct {
-	DryRun bool
-}
-
 // Install makes what the manifests declare true, each a unit of its own. An
 // argument is the name of a package or the absolute path of a manifest below
 // the root.
-func (s *System) Install(ctx context.Context, args []string, opts InstallOptions) ([]Change, error) {
+func (s *System) Install(ctx context.Context, args []string, opts Options) ([]Change, error) {
 	changes, err := s.changeEach(ctx, opts.DryRun, given(args), func(arg string) (*Change, error) {
 		m, err := s.Load(arg)
 		if err != nil {

@@ -114,12 +114,12 @@ func check(t *testing.T, property func(*rapid.T, *scene)) {
 }
 
 func (s *scene) install(sys *unit.System, manifest string) error {
-	_, err := sys.Install(s.ctx(), []string{manifest}, unit.InstallOptions{})
+	_, err := sys.Install(s.ctx(), []string{manifest}, unit.Options{})
 	return err
 }
 
 func (s *scene) remove(sys *unit.System, pkg string) error {
-	_, err := sys.Remove(s.ctx(), []string{pkg}, unit.RemoveOptions{})
+	_, err := sys.Remove(s.ctx(), []string{pkg}, unit.Options{})
 	return err
 }
 
@@ -176,7 +176,7 @@ func TestDriftThenRepairThenRemoveIsIdentity(t *testing.T) {
 				require.NoError(t, os.Chtimes(host, time.Time{}, time.Unix(1, 0)))
 			}
 		}
-		_, err := s.sound().Repair(s.ctx(), nil, unit.RepairOptions{})
+		_, err := s.sound().Repair(s.ctx(), nil, unit.Options{})
 		require.NoError(t, err)
 		s.verified()
 		require.NoError(t, s.remove(s.sound(), "acme"))
@@ -202,11 +202,11 @@ func TestTwiceIsOnce(t *testing.T) {
 		for name, run := range map[string]func(sys *unit.System) error{
 			"install": func(sys *unit.System) error { return s.install(sys, path) },
 			"repair": func(sys *unit.System) error {
-				_, err := sys.Repair(s.ctx(), nil, unit.RepairOptions{})
+				_, err := sys.Repair(s.ctx(), nil, unit.Options{})
 				return err
 			},
 			"dry run": func(sys *unit.System) error {
-				_, err := sys.Remove(s.ctx(), []string{"acme"}, unit.RemoveOptions{DryRun: true})
+				_, err := sys.Remove(s.ctx(), []string{"acme"}, unit.Options{DryRun: true})
 				return err
 			},
 		} {
@@ -250,7 +250,7 @@ func (s *scene) drawBreakage(t *rapid.T) breakage {
 // repaired repairs and checks that the scene is the whole old set or the whole
 // new one.
 func (s *scene) repaired(b breakage) {
-	_, err := s.sound().Repair(s.ctx(), nil, unit.RepairOptions{})
+	_, err := s.sound().Repair(s.ctx(), nil, unit.Options{})
 	require.NoError(s.t, err)
 	s.verified()
 	if is := s.tree(); !slices.Equal(b.old, is) {

@@ -10,15 +10,10 @@ import (
 	"koweld/manifest"
 )
 
-// RemoveOptions say how to remove.
-type RemoveOptions struct {
-	DryRun bool
-}
-
 // Remove takes packages back from their records: what was placed goes, the
 // originals come back, and what somebody changed is kept. A package without a
 // record is done already.
-func (s *System) Remove(ctx context.Context, pkgs []string, opts RemoveOptions) ([]Change, error) {
+func (s *System) Remove(ctx context.Context, pkgs []string, opts Options) ([]Change, error) {
 	changes, err := s.changeEach(ctx, opts.DryRun, given(pkgs), func(pkg string) (*Change, error) {
 		return s.remove(ctx, pkg, opts.DryRun)
 	})

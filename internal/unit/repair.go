@@ -7,15 +7,10 @@ import (
 	"slices"
 )
 
-// RepairOptions say how to repair.
-type RepairOptions struct {
-	DryRun bool
-}
-
 // Repair ends interrupted runs and makes verify pass again: what is missing
 // or changed is formed anew from the package's inputs. Without packages it
 // repairs all.
-func (s *System) Repair(ctx context.Context, pkgs []string, opts RepairOptions) ([]Change, error) {
+func (s *System) Repair(ctx context.Context, pkgs []string, opts Options) ([]Change, error) {
 	inFlight, _ := s.txn().InFlight() // recovery says what is wrong with it
 	list := func() ([]string, error) { return s.known(pkgs) }
 	changes, err := s.changeEach(ctx, opts.DryRun, list, func(pkg string) (*Change, error) {

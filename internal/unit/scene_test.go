@@ -3,16 +3,11 @@ package unit_test
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"koweld/assemble/modsig"
+	"koweld/assemble/modsig/modsigtest"
 	"koweld/internal/fsys"
 	"koweld/internal/fsys/faultfs"
 	"koweld/internal/tool"
@@ -34,29 +30,7 @@ const kernel = "6.1.0-test"
 
 // signer signs the modules of all scenes. Keys are slow under the race
 // detector, so there is one.
-var signer = sync.OnceValue(func() (s struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-},
-) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a test"},
-		NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().AddDate(1, 0, 0),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		panic(err)
-	}
-	s.key = key
-	if s.cert, err = x509.ParseCertificate(der); err != nil {
-		panic(err)
-	}
-	return s
-})
+var signer = sync.OnceValue(func() *modsigtest.Signer { return modsigtest.New(time.Now().AddDate(-1, 0, 0)) })
 
 // signed are the signatures made so far, by image: shrinking asks for the
 // same ones again and again.
@@ -68,7 +42,7 @@ func sign(t require.TestingT, image string) []byte {
 	}
 	sum := sha256.Sum256([]byte(image))
 	s := signer()
-	sig, err := modsig.Sign(rand.Reader, s.key, s.cert, sum[:], modsig.SignOptions{Hash: crypto.SHA256})
+	sig, err := modsig.Sign(rand.Reader, s.Key, s.Cert, sum[:], modsig.SignOptions{Hash: crypto.SHA256})
 	require.NoError(t, err)
 	signed.Store(image, sig.CMS())
 	return sig.CMS()
@@ -97,7 +71,7 @@ func newScene(t require.TestingT, dir string, merged bool) *scene {
 	var err error
 	s.fs, err = fsys.OpenRoot(dir)
 	require.NoError(t, err)
-	s.write("/in/signer.der", string(signer().cert.Raw))
+	s.write("/in/signer.der", string(signer().Cert.Raw))
 	return s
 }
 
@@ -178,7 +152,7 @@ func (s *scene) declare(pkg, version string, items []item) string {
 	}
 	text := fmt.Sprintf("koweld: 1\npackage: %s\nkernel: %s\n", pkg, kernel)
 	if modules.Len() > 0 {
-		text += fmt.Sprintf("signers: [{certificate: /in/signer.der, sha256: %s}]\n", modsig.Fingerprint(signer().cert))
+		text += fmt.Sprintf("signers: [{certificate: /in/signer.der, sha256: %s}]\n", modsig.Fingerprint(signer().Cert))
 		text += "modules:\n" + modules.String() + "after: {initramfs: never}\n"
 	}
 	if files.Len() > 0 {

@@ -172,6 +172,12 @@ func (s *System) recover(ctx context.Context) error {
 	return err
 }
 
+// Options say how units are changed.
+type Options struct {
+	// DryRun plans and changes nothing.
+	DryRun bool
+}
+
 // changeEach applies change to every argument of a list, each a unit of its
 // own: all are tried, and the errors are joined. A dry run takes no lock and
 // ends no older run.
