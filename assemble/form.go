@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"koweld/assemble/elf64"
 	"koweld/assemble/modsig"
 	"koweld/manifest"
 )
@@ -85,13 +86,13 @@ func warnings(failed *ImageError, won Try) []string {
 // checkImage makes sure that what has the declared digest is an unsigned
 // module: the manifest itself may be wrong.
 func checkImage(man *manifest.Manifest, m *manifest.Module, data []byte) error {
-	var want machine
+	var want elf64.Machine
 	if man.Linker != nil {
 		want = machines[man.Linker.Emulation]
 	}
-	obj, err := readObject(bytes.NewReader(data), int64(len(data)))
+	obj, err := elf64.Read(bytes.NewReader(data), int64(len(data)))
 	if err == nil {
-		err = obj.check(want)
+		err = obj.Check(want)
 	}
 	switch {
 	case err != nil:

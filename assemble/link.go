@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"koweld/assemble/elf64"
 	"koweld/internal/fsys"
 	"koweld/internal/tool"
 	"koweld/manifest"
@@ -61,9 +62,9 @@ type linking struct {
 	module  *manifest.Module
 	spec    *manifest.Linker
 	ld      string
-	machine machine // of the inputs; zero until one has told it
-	dir     string  // below the root, no symbolic link on the way
-	steps   int     // begun so far
+	machine elf64.Machine // of the inputs; zero until one has told it
+	dir     string        // below the root, no symbolic link on the way
+	steps   int           // begun so far
 }
 
 // run makes output, a name below l.dir, of the inputs.
@@ -126,14 +127,14 @@ func (l *linking) run(ctx context.Context, inputs []manifest.Input, output strin
 
 // checkObject checks an input, and that all inputs are for one machine.
 func (l *linking) checkObject(f io.ReaderAt, size int64) error {
-	o, err := readObject(f, size)
+	o, err := elf64.Read(f, size)
 	if err != nil {
 		return err
 	}
-	if l.machine == (machine{}) {
-		l.machine = o.machine
+	if l.machine == (elf64.Machine{}) {
+		l.machine = o.Machine
 	}
-	return o.check(l.machine)
+	return o.Check(l.machine)
 }
 
 // lend gives ld the trusted file by the name as, below l.dir: as a symbolic

@@ -2,9 +2,9 @@ package assemble
 
 import (
 	"bytes"
-	"debug/elf"
-	"errors"
 	"fmt"
+
+	"koweld/assemble/elf64"
 )
 
 // Modinfo returns the tags of an image's .modinfo section: what MODULE_INFO
@@ -32,23 +32,17 @@ func Modinfo(image []byte) (map[string][]string, error) {
 // findSection returns the contents of the first section of that name, nil if
 // there is none.
 func findSection(image []byte, name string) ([]byte, error) {
-	o, err := readObject(bytes.NewReader(image), int64(len(image)))
+	m, err := elf64.Parse(image)
 	if err != nil {
 		return nil, err
 	}
-	contents := func(s section) []byte {
-		if s.kind == elf.SHT_NOBITS || s.kind == elf.SHT_NULL {
-			return nil
+	for i := 1; i < len(m.Sections); i++ {
+		got, err := m.SectionName(i)
+		if err != nil {
+			return nil, err
 		}
-		return image[s.offset:][:s.size]
-	}
-	names := contents(o.sections[o.names])
-	for _, s := range o.sections[1:] {
-		if int64(s.name) >= int64(len(names)) {
-			return nil, errors.New("a section's name is beyond the section names")
-		}
-		if got, _, _ := bytes.Cut(names[s.name:], []byte{0}); string(got) == name {
-			return contents(s), nil
+		if got == name {
+			return m.Contents(i), nil
 		}
 	}
 	return nil, nil

@@ -1,0 +1,207 @@
+package recipe
+
+import (
+	"debug/elf"
+	"fmt"
+	"slices"
+	"strings"
+
+	"koweld/assemble/elf64"
+)
+
+// Kind sorts what a recipe spells out.
+type Kind string
+
+// The kinds. Of code and data a recipe should have next to nothing: what may
+// not be distributed linked may not be distributed as literals either.
+const (
+	KindHeaders Kind = "headers"        // ELF header, names of sections, groups, padding between sections
+	KindSymbols Kind = "symbols"        // fields and names of symbols, symbol tables that are not formed
+	KindRelocs  Kind = "relocations"    // that follow from none of the objects
+	KindNotes   Kind = "notes"          // the build ID above all
+	KindBTF     Kind = "BTF"            // type information, by pahole
+	KindObjtool Kind = "objtool tables" // unwind tables and lists of places in the code, by objtool
+	KindDebug   Kind = "debugging"      // DWARF
+	KindOther   Kind = "other"          // in sections that are not loaded
+	KindCode    Kind = "code"           // in sections that are executable
+	KindData    Kind = "data"           // in the other sections that are loaded
+)
+
+// Literal is what a recipe spells out of one section.
+type Literal struct {
+	Section string // name; "" for what is in none
+	Kind    Kind
+	Bytes   int64 // of the image that are literal; of symbols and relocations, of the recipe
+	Longest int64 // the longest run of them
+	Of      int64 // bytes of the section
+}
+
+// Literals are the literals of a recipe, in the order of the sections; those
+// without one come first. Sections without literals are left out.
+func (r *Recipe) Literals() []Literal {
+	all := []Literal{{Kind: KindHeaders, Of: r.Size}}
+	head := &all[0]
+	head.add(len(r.header))
+	for _, g := range r.gaps {
+		head.add(len(g.bytes))
+	}
+	for i := range r.sections {
+		s := &r.sections[i]
+		l := Literal{Section: r.SectionName(i), Kind: r.kind(i), Of: int64(s.Size)}
+		switch s.content {
+		case contentBytes:
+			l.addBytes(s.program.reader())
+		case contentRelocs:
+			l.Kind = KindRelocs
+			l.addRelocs(s.program.reader())
+		case contentSymbols:
+			l.Kind = KindSymbols
+			l.addSymbols(s.program.reader())
+			l.add(len(s.names.b))
+		}
+		if l.Bytes > 0 {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+func (l *Literal) add(n int) {
+	l.Bytes += int64(n)
+	l.Longest = max(l.Longest, int64(n))
+}
+
+func (l *Literal) addBytes(r reader) {
+	run := int64(0) // literals that follow each other, zeros between them too
+	for !r.done() {
+		switch kind, arg := r.op(); kind {
+		case opLiteral:
+			r.skip(int(arg))
+			l.Bytes += int64(arg)
+			run += int64(arg)
+			l.Longest = max(l.Longest, run)
+		case opZero:
+		case opWhole:
+			run = 0
+		case opCopy:
+			r.uint()
+			r.uint()
+			run = 0
+		}
+	}
+}
+
+func (l *Literal) addRelocs(r reader) {
+	r.uint()
+	for !r.done() {
+		kind, n := r.op()
+		if kind != opAdd {
+			continue
+		}
+		start := r.at
+		for range n {
+			r.reloc()
+		}
+		l.add(r.at - start)
+	}
+}
+
+func (l *Literal) addSymbols(r reader) {
+	for !r.done() {
+		kind, arg := r.op()
+		switch kind {
+		case opList:
+			for range arg {
+				r.uint()
+			}
+		case opPatch:
+			start := r.at
+			r.patch(arg)
+			l.add(r.at - start)
+		}
+	}
+}
+
+// SectionName is the name of section i of the image. The names are always
+// literals, so that a recipe can be read without the objects.
+func (r *Recipe) SectionName(i int) string {
+	table := r.sectionNames()
+	if text, ok := elf64.CString(table, r.sections[i].Name); ok {
+		return string(text)
+	}
+	return fmt.Sprintf("#%d", i)
+}
+
+// sectionNames are the bytes of the section names, as far as they are literal.
+func (r *Recipe) sectionNames() []byte {
+	order, err := elf64.ByteOrder(r.Machine.Data)
+	if err != nil {
+		return nil
+	}
+	i := uint32(order.Uint16(r.header[62:]))
+	if i == uint32(elf.SHN_XINDEX) && len(r.sections) > 0 {
+		i = r.sections[0].Link
+	}
+	if int64(i) >= int64(len(r.sections)) || r.sections[i].content != contentBytes {
+		return nil
+	}
+	p := r.sections[i].program.reader()
+	var table []byte
+	for !p.done() {
+		kind, arg := p.op()
+		switch {
+		case kind == opLiteral:
+			table = append(table, p.take(int(arg), "a literal")...)
+		case kind == opZero && arg <= 1<<16:
+			table = append(table, make([]byte, arg)...)
+		default:
+			return table
+		}
+	}
+	return table
+}
+
+// objtoolTables are the sections that objtool makes (tools/objtool in the
+// kernel's source), and those that it fills in.
+var objtoolTables = []string{
+	".orc_unwind", ".orc_unwind_ip", ".orc_header",
+	".return_sites", ".retpoline_sites", ".call_sites", ".ibt_endbr_seal",
+	".static_call_sites", "__mcount_loc", ".cfi_sites", ".annotate_insn",
+}
+
+func (r *Recipe) kind(i int) Kind {
+	s, name := &r.sections[i], r.SectionName(i)
+	switch {
+	case s.Type == elf.SHT_NOTE:
+		return KindNotes
+	case strings.HasPrefix(name, ".BTF"):
+		return KindBTF
+	case s.Type == elf.SHT_GROUP, s.Type == elf.SHT_STRTAB && name != ".strtab", name == ".comment":
+		return KindHeaders
+	case s.Type == elf.SHT_SYMTAB, s.Type == elf.SHT_STRTAB, s.Type == elf.SHT_SYMTAB_SHNDX:
+		return KindSymbols
+	case s.Type == elf.SHT_RELA, s.Type == elf.SHT_REL:
+		return KindRelocs
+	case slices.Contains(objtoolTables, name):
+		return KindObjtool
+	case strings.HasPrefix(name, ".debug_"):
+		return KindDebug
+	case s.Flags&elf.SHF_ALLOC == 0:
+		return KindOther
+	case s.Flags&elf.SHF_EXECINSTR != 0:
+		return KindCode
+	}
+	return KindData
+}
+
+// Allocated is the number of bytes in the sections of the image that are
+// loaded.
+func (r *Recipe) Allocated() int64 {
+	var n int64
+	for i := range r.sections {
+		if s := &r.sections[i]; s.Flags&elf.SHF_ALLOC != 0 && s.InFile() && s.content != contentNone {
+			n += int64(s.Size)
+		}
+	}
+	return n
+}

@@ -1,0 +1,251 @@
+package recipe
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"debug/elf"
+	"errors"
+	"fmt"
+
+	"koweld/assemble/elf64"
+)
+
+// Object is an input of [Make].
+type Object struct {
+	Name string // base name, at most 255 bytes of printable ASCII
+	Data []byte
+}
+
+// firstRelease is the release of koweld that knows all rules of today.
+const firstRelease = "0.1"
+
+// Make compares the objects with the image that was made from them, by
+// whatever linker and with whatever done to it since, and returns the recipe
+// that forms the one from the other. It guesses: but what it returns has been
+// encoded, decoded and applied, and gave the image.
+//
+// There is a recipe for every relocatable image; in what the objects do not
+// explain, it has the bytes themselves. [Recipe.Literals] tells how many.
+func Make(ctx context.Context, objects []Object, image []byte) (*Recipe, error) {
+	m := maker{recipe: &Recipe{}, data: image}
+	if err := m.read(objects); err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{m.outline, m.matchSymbols, m.place, m.contents, m.symbolTable, m.relocations, m.rest} {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		if err := step(); err != nil {
+			return nil, fmt.Errorf("cannot make a recipe: %w", err)
+		}
+	}
+	return m.prove(ctx)
+}
+
+// maker drafts a recipe.
+type maker struct {
+	recipe  *Recipe
+	data    []byte // the image
+	image   *elf64.Image
+	inputs  [][]byte
+	f       *former  // the objects, and what the draft makes of them
+	names   []string // of the image's sections
+	sources []string // names of the objects' sections, by number
+
+	symbols    []imageSymbol
+	refs       []bool // by number of a symbol: a relocation is against it
+	blocks     *blocks
+	tailMerged bool // RuleTailMerge holds
+}
+
+func (m *maker) read(objects []Object) error {
+	var err error
+	if m.image, err = elf64.Parse(m.data); err != nil {
+		return &InputError{Input: "the module", Msg: err.Error()}
+	}
+	r := m.recipe
+	r.Machine = m.image.Machine
+	r.Needs = firstRelease
+	r.Size = int64(len(m.data))
+	r.SHA256 = sha256.Sum256(m.data)
+	if r.Size > MaxImage {
+		return errors.New("cannot make a recipe: the module is larger than 2 GiB")
+	}
+	for _, o := range objects {
+		w := decoder{reader: reader{b: append([]byte{byte(len(o.Name))}, o.Name...)}}
+		if w.word("the name of an object"); len(o.Name) > 127 || w.err != nil {
+			return &InputError{Input: o.Name, Msg: "its name is empty, longer than 127 bytes or not in printable ASCII"}
+		}
+		r.Inputs = append(r.Inputs, Input{Name: o.Name, Size: uint64(len(o.Data)), SHA256: sha256.Sum256(o.Data)})
+		m.inputs = append(m.inputs, o.Data)
+	}
+	if m.f, err = r.newFormer(m.inputs); err != nil {
+		return err
+	}
+	for i := range m.image.Sections {
+		name, err := m.image.SectionName(i)
+		if err != nil && i > 0 {
+			name = fmt.Sprintf("#%d", i)
+		}
+		m.names = append(m.names, name)
+	}
+	for i := range m.f.places {
+		p := &m.f.places[i]
+		name, err := p.object.SectionName(p.index)
+		if err != nil && p.index > 0 {
+			return &InputError{Input: "an object", Msg: err.Error()}
+		}
+		m.sources = append(m.sources, name)
+	}
+	return nil
+}
+
+// outline notes the headers of the image and which sections have bytes of
+// their own: where two overlap, the second has none.
+func (m *maker) outline() error {
+	r := m.recipe
+	r.header = m.data[:elf64.HeaderSize]
+	r.sections = make([]section, len(m.image.Sections))
+	for i := range r.sections {
+		s := &r.sections[i]
+		s.Section = m.image.Sections[i]
+		if i > 0 && s.Type != elf.SHT_NULL {
+			s.content = contentBytes
+		}
+	}
+	for {
+		_, err := r.pieces()
+		if err == nil {
+			break
+		}
+		if !m.dropOverlap() {
+			return err
+		}
+	}
+	m.outlineSymbols()
+	m.outlineRelocs()
+	m.f.order = make([][]uint32, len(r.sections))
+	return nil
+}
+
+// outlineSymbols finds the symbol table, and which rules hold for what goes
+// with it.
+func (m *maker) outlineSymbols() {
+	r, index := m.recipe, m.image.Symtab
+	if index == 0 || r.sections[index].content == contentNone {
+		return
+	}
+	r.sections[index].content = contentSymbols
+	m.symbols = make([]imageSymbol, m.image.NumSymbols())
+	for i := range m.symbols {
+		s := &m.symbols[i]
+		s.Symbol, s.source = m.image.Symbol(i), -1
+		text, _ := elf64.CString(m.image.Strings, s.Name)
+		s.name = string(text)
+	}
+	names := int(r.sections[index].Link)
+	if r.sections[names].content == contentBytes && m.namesByRule(names) {
+		m.tailMerged = true
+		r.sections[names].content = contentStrings
+		r.Rules |= RuleTailMerge
+	}
+	for k := range r.sections {
+		if s := &r.sections[k]; s.Type == elf.SHT_SYMTAB_SHNDX && int(s.Link) == index && s.content == contentBytes && m.wideByRule() {
+			s.content = contentShndx
+			r.Rules |= RuleShndx
+			break
+		}
+	}
+}
+
+// outlineRelocs finds the tables of relocations.
+func (m *maker) outlineRelocs() {
+	r := m.recipe
+	targets := map[uint32]bool{}
+	for i := range r.sections {
+		s := &r.sections[i]
+		if s.content == contentBytes && isRela(&s.Section) && s.Info != 0 && int64(s.Info) < int64(len(r.sections)) &&
+			int(s.Link) == m.image.Symtab && m.symbols != nil && !targets[s.Info] {
+			s.content = contentRelocs
+			targets[s.Info] = true
+		}
+	}
+}
+
+// dropOverlap takes the bytes from the first section that overlaps another
+// part of the image.
+func (m *maker) dropOverlap() bool {
+	r := m.recipe
+	table := m.image.Order.Uint64(r.header[40:])
+	covered := []piece{{0, elf64.HeaderSize, pieceHeader}, {table, table + uint64(len(r.sections))*elf64.SectionHeaderSize, pieceTable}}
+	for i := range r.sections {
+		s := &r.sections[i]
+		if s.content == contentNone || !s.InFile() || s.Size == 0 {
+			continue
+		}
+		for _, c := range covered {
+			if s.Offset < c.end && c.start < s.Offset+s.Size {
+				s.content = contentNone
+				return true
+			}
+		}
+		covered = append(covered, piece{s.Offset, s.Offset + s.Size, i})
+	}
+	return false
+}
+
+// rest notes the bytes between sections and the digests.
+func (m *maker) rest() error {
+	r := m.recipe
+	pieces, err := r.pieces()
+	if err != nil {
+		return err
+	}
+	var end uint64
+	for _, p := range pieces {
+		m.gap(end, p.start)
+		end = p.end
+	}
+	for i := range r.sections {
+		var contents []byte
+		if i > 0 {
+			contents = m.image.Contents(i)
+		}
+		sum := sha256.Sum256(contents)
+		r.digests = append(r.digests, sum[:digestSize]...)
+	}
+	return nil
+}
+
+func (m *maker) gap(start, end uint64) {
+	for start < end && m.data[start] == 0 {
+		start++
+	}
+	for start < end && m.data[end-1] == 0 {
+		end--
+	}
+	if start < end {
+		m.recipe.gaps = append(m.recipe.gaps, gap{at: start, bytes: m.data[start:end]})
+	}
+}
+
+// prove applies what was drafted.
+func (m *maker) prove(ctx context.Context) (*Recipe, error) {
+	r, err := Parse(m.recipe.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a recipe: what was drafted is a %w", err)
+	}
+	got, err := r.apply(ctx, m.inputs, Options{Procs: 2})
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a recipe: what was drafted gives no image: %w", err)
+	}
+	if !bytes.Equal(got, m.data) {
+		at := 0
+		for at < len(got) && got[at] == m.data[at] {
+			at++
+		}
+		return nil, fmt.Errorf("cannot make a recipe: what was drafted gives another image, from byte %d on", at)
+	}
+	return r, nil
+}
