@@ -122,8 +122,8 @@ func (l *Literal) addSymbols(r reader) {
 	}
 }
 
-// SectionName is the name of section i of the image. The names are always
-// literals, so that a recipe can be read without the objects.
+// SectionName is the name of section i of the image. [Make] lets the names be
+// a literal, so that a recipe can be read without the objects.
 func (r *Recipe) SectionName(i int) string {
 	table := r.sectionNames()
 	if text, ok := elf64.CString(table, r.sections[i].Name); ok {
@@ -132,7 +132,7 @@ func (r *Recipe) SectionName(i int) string {
 	return fmt.Sprintf("#%d", i)
 }
 
-// sectionNames are the bytes of the section names, as far as they are literal.
+// sectionNames are the bytes of the section names, if they are one literal.
 func (r *Recipe) sectionNames() []byte {
 	order, err := elf64.ByteOrder(r.Machine.Data)
 	if err != nil {
@@ -146,19 +146,10 @@ func (r *Recipe) sectionNames() []byte {
 		return nil
 	}
 	p := r.sections[i].program.reader()
-	var table []byte
-	for !p.done() {
-		kind, arg := p.op()
-		switch {
-		case kind == opLiteral:
-			table = append(table, p.take(int(arg), "a literal")...)
-		case kind == opZero && arg <= 1<<16:
-			table = append(table, make([]byte, arg)...)
-		default:
-			return table
-		}
+	if kind, length := p.op(); kind == opLiteral && !p.done() {
+		return p.take(int(length), "the names of sections")
 	}
-	return table
+	return nil
 }
 
 // objtoolTables are the sections that objtool makes (tools/objtool in the

@@ -2,11 +2,13 @@ package recipe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"debug/elf"
 	"errors"
 	"fmt"
+	"slices"
 
 	"koweld/assemble/elf64"
 )
@@ -54,7 +56,8 @@ type maker struct {
 	sources []string // names of the objects' sections, by number
 
 	symbols    []imageSymbol
-	refs       []bool // by number of a symbol: a relocation is against it
+	refs       []bool     // by number of a symbol: a relocation is against it
+	gathered   [][]uint64 // by section of the image: what can have gone there
 	blocks     *blocks
 	tailMerged bool // RuleTailMerge holds
 }
@@ -114,15 +117,7 @@ func (m *maker) outline() error {
 			s.content = contentBytes
 		}
 	}
-	for {
-		_, err := r.pieces()
-		if err == nil {
-			break
-		}
-		if !m.dropOverlap() {
-			return err
-		}
-	}
+	m.dropOverlaps()
 	m.outlineSymbols()
 	m.outlineRelocs()
 	m.f.order = make([][]uint32, len(r.sections))
@@ -173,26 +168,31 @@ func (m *maker) outlineRelocs() {
 	}
 }
 
-// dropOverlap takes the bytes from the first section that overlaps another
-// part of the image.
-func (m *maker) dropOverlap() bool {
+// dropOverlaps takes the bytes from each section that overlaps a part of the
+// image that begins before it.
+func (m *maker) dropOverlaps() {
 	r := m.recipe
 	table := m.image.Order.Uint64(r.header[40:])
-	covered := []piece{{0, elf64.HeaderSize, pieceHeader}, {table, table + uint64(len(r.sections))*elf64.SectionHeaderSize, pieceTable}}
+	parts := []piece{{0, elf64.HeaderSize, pieceHeader}, {table, table + uint64(len(r.sections))*elf64.SectionHeaderSize, pieceTable}}
 	for i := range r.sections {
-		s := &r.sections[i]
-		if s.content == contentNone || !s.InFile() || s.Size == 0 {
-			continue
+		if s := &r.sections[i]; s.content != contentNone && s.InFile() && s.Size > 0 {
+			parts = append(parts, piece{s.Offset, s.Offset + s.Size, i})
 		}
-		for _, c := range covered {
-			if s.Offset < c.end && c.start < s.Offset+s.Size {
-				s.content = contentNone
-				return true
-			}
-		}
-		covered = append(covered, piece{s.Offset, s.Offset + s.Size, i})
 	}
-	return false
+	// The two headers stay, whatever overlaps them.
+	slices.SortStableFunc(parts, func(a, b piece) int { return cmp.Compare(a.start, b.start) })
+	var last piece
+	for _, p := range parts {
+		switch {
+		case p.start >= last.end || p.section < 0 && last.section < 0:
+			last = p
+		case p.section >= 0:
+			r.sections[p.section].content = contentNone
+		default:
+			r.sections[last.section].content = contentNone
+			last = p
+		}
+	}
 }
 
 // rest notes the bytes between sections and the digests.

@@ -123,10 +123,14 @@ func (w *bytesWriter) fill(end uint64) {
 	if end <= w.pos {
 		return
 	}
-	if w.want == nil {
+	switch {
+	case w.want == nil:
 		w.zero += end - w.pos
 		w.pos = end
-		return
+	case int(w.index) == w.m.image.Names:
+		// One literal: to be read without the objects.
+		w.lit = append(w.lit, w.want[w.pos:end]...)
+		w.pos = end
 	}
 	for w.pos < end {
 		rest := w.want[w.pos:end]
@@ -136,7 +140,7 @@ func (w *bytesWriter) fill(end uint64) {
 			w.pos += uint64(n)
 			continue
 		}
-		if n, from, length := w.find(rest); length > 0 {
+		if n, from, length := w.m.findBlock(rest); length > 0 {
 			w.copy(n, from, length)
 			continue
 		}
@@ -144,15 +148,6 @@ func (w *bytesWriter) fill(end uint64) {
 		w.lit = append(w.lit, rest[0])
 		w.pos++
 	}
-}
-
-// find finds bytes in the objects, but for the names of sections: they are to
-// be read without the objects.
-func (w *bytesWriter) find(want []byte) (n, from, length uint64) {
-	if int(w.index) == w.m.image.Names {
-		return 0, 0, 0
-	}
-	return w.m.findBlock(want)
 }
 
 func leadingZeros(b []byte) int {
@@ -189,7 +184,7 @@ func (w *bytesWriter) flushZero() {
 // where it is now.
 func (w *bytesWriter) strings() {
 	var sources []uint64
-	for _, n := range w.m.candidates(w.index) {
+	for _, n := range w.m.gathered[w.index] {
 		if p := &w.m.f.places[n]; p.out == 0 && isStrings(p.section()) {
 			sources = append(sources, n)
 		}
