@@ -202,22 +202,6 @@ func (f *former) symbol(number uint64) (object, index int) {
 // Objects have the byte order of the recipe. Where it is big-endian numbers
 // are swapped: faster than a call by way of binary.ByteOrder.
 
-func (f *former) uint16(b []byte) uint16 {
-	v := le.Uint16(b)
-	if f.swap {
-		return bits.ReverseBytes16(v)
-	}
-	return v
-}
-
-func (f *former) uint32(b []byte) uint32 {
-	v := le.Uint32(b)
-	if f.swap {
-		return bits.ReverseBytes32(v)
-	}
-	return v
-}
-
 func (f *former) uint64(b []byte) uint64 {
 	v := le.Uint64(b)
 	if f.swap {

@@ -83,6 +83,10 @@ func (d *decoder) head() {
 		d.fail("its byte order is not known")
 		return
 	}
+	if r.Machine.Arch == elf.EM_MIPS || r.Machine.Arch == elf.EM_MIPS_RS3_LE {
+		d.fail("its machine has relocations of another form") // of r_info
+		return
+	}
 	r.Rules = Rules(d.uint())
 	r.Needs = d.word("the release it needs")
 	if unknown := r.Rules &^ allRules; unknown != 0 && d.err == nil {

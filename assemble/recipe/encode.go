@@ -1,10 +1,9 @@
 package recipe
 
 import (
+	"debug/elf"
 	"encoding/binary"
 	"hash/crc32"
-
-	"debug/elf"
 )
 
 // Encode returns the recipe's bytes, which [Parse] takes.

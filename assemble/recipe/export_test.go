@@ -101,6 +101,7 @@ func (p *Program) Uint(v ...uint64) *Program {
 	}
 	return p
 }
+
 func (p *Program) Int(v ...int64) *Program {
 	for _, n := range v {
 		p.w.uint(zigzag(n))

@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"bytes"
 	"debug/elf"
 	"fmt"
 	"slices"
@@ -45,9 +46,11 @@ func (r *Recipe) Literals() []Literal {
 	for _, g := range r.gaps {
 		head.add(len(g.bytes))
 	}
+	names := r.sectionNames()
 	for i := range r.sections {
 		s := &r.sections[i]
-		l := Literal{Section: r.SectionName(i), Kind: r.kind(i), Of: int64(s.Size)}
+		name := s.nameIn(names, i)
+		l := Literal{Section: name, Kind: s.kind(name), Of: int64(s.Size)}
 		switch s.content {
 		case contentBytes:
 			l.addBytes(s.program.reader())
@@ -125,12 +128,24 @@ func (l *Literal) addSymbols(r reader) {
 // SectionName is the name of section i of the image. The names are always
 // literals, so that a recipe can be read without the objects.
 func (r *Recipe) SectionName(i int) string {
-	table := r.sectionNames()
-	if text, ok := elf64.CString(table, r.sections[i].Name); ok {
-		return string(text)
+	return r.sections[i].nameIn(r.sectionNames(), i)
+}
+
+// nameIn is the name of s, which is section i, in the table of section names.
+func (s *section) nameIn(names []byte, i int) string {
+	if uint64(s.Name) < uint64(len(names)) {
+		names = names[s.Name:]
+		if n := bytes.IndexByte(names[:min(len(names), maxSectionName)], 0); n >= 0 {
+			return string(names[:n])
+		}
 	}
 	return fmt.Sprintf("#%d", i)
 }
+
+const (
+	maxSectionName = 1 << 10  // bytes; thousands of sections may claim one name
+	maxNameZeros   = 64 << 10 // bytes of zeros between the names of sections
+)
 
 // sectionNames are the bytes of the section names, as far as they are literal.
 func (r *Recipe) sectionNames() []byte {
@@ -147,13 +162,15 @@ func (r *Recipe) sectionNames() []byte {
 	}
 	p := r.sections[i].program.reader()
 	var table []byte
+	zeros := uint64(maxNameZeros)
 	for !p.done() {
 		kind, arg := p.op()
 		switch {
 		case kind == opLiteral:
 			table = append(table, p.take(int(arg), "a literal")...)
-		case kind == opZero && arg <= 1<<16:
+		case kind == opZero && arg <= zeros:
 			table = append(table, make([]byte, arg)...)
+			zeros -= arg
 		default:
 			return table
 		}
@@ -169,8 +186,7 @@ var objtoolTables = []string{
 	".static_call_sites", "__mcount_loc", ".cfi_sites", ".annotate_insn",
 }
 
-func (r *Recipe) kind(i int) Kind {
-	s, name := &r.sections[i], r.SectionName(i)
+func (s *section) kind(name string) Kind {
 	switch {
 	case s.Type == elf.SHT_NOTE:
 		return KindNotes
