@@ -171,7 +171,7 @@ func (d *decoder) sections() {
 		at := d.at
 		s.Name = d.uint32("the name of a section")
 		s.Type = elf.SectionType(d.uint32("the type of a section"))
-		s.Flags = elf.SectionFlag(d.uint())
+		s.Flags = d.uint()
 		s.Addr = d.uint()
 		s.Size = d.uint()
 		s.Link = d.uint32("the link of a section")

@@ -202,9 +202,9 @@ func (s *section) kind(name string) Kind {
 		return KindObjtool
 	case strings.HasPrefix(name, ".debug_"):
 		return KindDebug
-	case s.Flags&elf.SHF_ALLOC == 0:
+	case !s.Has(elf.SHF_ALLOC):
 		return KindOther
-	case s.Flags&elf.SHF_EXECINSTR != 0:
+	case s.Has(elf.SHF_EXECINSTR):
 		return KindCode
 	}
 	return KindData
@@ -215,7 +215,7 @@ func (s *section) kind(name string) Kind {
 func (r *Recipe) Allocated() int64 {
 	var n int64
 	for i := range r.sections {
-		if s := &r.sections[i]; s.Flags&elf.SHF_ALLOC != 0 && s.InFile() && s.content != contentNone {
+		if s := &r.sections[i]; s.Has(elf.SHF_ALLOC) && s.InFile() && s.content != contentNone {
 			n += int64(s.Size)
 		}
 	}

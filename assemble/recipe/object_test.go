@@ -157,7 +157,7 @@ func (o *object) encode() []byte {
 	var tables []header
 	for i, p := range o.parts {
 		h := header{name: p.name, data: p.data}
-		h.Type, h.Flags, h.Align, h.Entsize, h.Size = p.typ, p.flags, p.align, p.entry, uint64(len(p.data))
+		h.Type, h.Flags, h.Align, h.Entsize, h.Size = p.typ, uint64(p.flags), p.align, p.entry, uint64(len(p.data))
 		if p.typ == 0 {
 			h.Type = elf.SHT_PROGBITS
 		}
@@ -174,7 +174,7 @@ func (o *object) encode() []byte {
 			t.data = order.AppendUint64(t.data, uint64(r.symbol)<<32|uint64(r.kind))
 			t.data = order.AppendUint64(t.data, uint64(r.addend))
 		}
-		t.Type, t.Flags, t.Align, t.Entsize, t.Size = elf.SHT_RELA, elf.SHF_INFO_LINK, 8, elf64.RelaSize, uint64(len(t.data))
+		t.Type, t.Flags, t.Align, t.Entsize, t.Size = elf.SHT_RELA, uint64(elf.SHF_INFO_LINK), 8, elf64.RelaSize, uint64(len(t.data))
 		t.Link, t.Info = uint32(symtab), uint32(i+1)
 		tables = append(tables, t)
 	}
