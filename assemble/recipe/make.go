@@ -65,7 +65,7 @@ type maker struct {
 func (m *maker) read(objects []Object) error {
 	var err error
 	if m.image, err = elf64.Parse(m.data); err != nil {
-		return &InputError{Input: "the module", Msg: err.Error()}
+		return fmt.Errorf("cannot make a recipe: the module is no relocatable file that can be read: %v", err)
 	}
 	r := m.recipe
 	r.Machine = m.image.Machine
@@ -105,7 +105,7 @@ func (m *maker) read(objects []Object) error {
 }
 
 // outline notes the headers of the image and which sections have bytes of
-// their own: where two overlap, the second has none.
+// their own.
 func (m *maker) outline() error {
 	r := m.recipe
 	r.header = m.data[:elf64.HeaderSize]
@@ -118,6 +118,9 @@ func (m *maker) outline() error {
 		}
 	}
 	m.dropOverlaps()
+	if _, err := r.pieces(); err != nil {
+		return err
+	}
 	m.outlineSymbols()
 	m.outlineRelocs()
 	m.f.order = make([][]uint32, len(r.sections))
@@ -128,7 +131,7 @@ func (m *maker) outline() error {
 // with it.
 func (m *maker) outlineSymbols() {
 	r, index := m.recipe, m.image.Symtab
-	if index == 0 || r.sections[index].content == contentNone {
+	if index == 0 || r.sections[index].content == contentNone || r.sections[index].Size == 0 {
 		return
 	}
 	r.sections[index].content = contentSymbols
@@ -160,7 +163,7 @@ func (m *maker) outlineRelocs() {
 	targets := map[uint32]bool{}
 	for i := range r.sections {
 		s := &r.sections[i]
-		if s.content == contentBytes && isRela(&s.Section) && s.Info != 0 && int64(s.Info) < int64(len(r.sections)) &&
+		if s.content == contentBytes && s.Size > 0 && isRela(&s.Section) && s.Info != 0 && int64(s.Info) < int64(len(r.sections)) &&
 			int(s.Link) == m.image.Symtab && m.symbols != nil && !targets[s.Info] {
 			s.content = contentRelocs
 			targets[s.Info] = true
@@ -168,8 +171,8 @@ func (m *maker) outlineRelocs() {
 	}
 }
 
-// dropOverlaps takes the bytes from each section that overlaps a part of the
-// image that begins before it.
+// dropOverlaps takes the bytes from every section that begins within another
+// part of the image.
 func (m *maker) dropOverlaps() {
 	r := m.recipe
 	table := m.image.Order.Uint64(r.header[40:])
@@ -179,18 +182,19 @@ func (m *maker) dropOverlaps() {
 			parts = append(parts, piece{s.Offset, s.Offset + s.Size, i})
 		}
 	}
-	// The two headers stay, whatever overlaps them.
-	slices.SortStableFunc(parts, func(a, b piece) int { return cmp.Compare(a.start, b.start) })
-	var last piece
+	slices.SortFunc(parts, func(a, b piece) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.section, b.section))
+	})
+	// The header is the first; of the others, the table must stay.
+	var end uint64
 	for _, p := range parts {
 		switch {
-		case p.start >= last.end || p.section < 0 && last.section < 0:
-			last = p
-		case p.section >= 0:
+		case p.section < 0:
+			end = max(end, p.end)
+		case p.start < end, p.start < table+uint64(len(r.sections))*elf64.SectionHeaderSize && table < p.end:
 			r.sections[p.section].content = contentNone
 		default:
-			r.sections[last.section].content = contentNone
-			last = p
+			end = p.end
 		}
 	}
 }

@@ -302,8 +302,7 @@ func (m *maker) searchZeros(n uint64, j uint32, free *intervals) (at uint64, ok 
 }
 
 func isStrings(s *elf64.Section) bool {
-	const both = elf.SHF_MERGE | elf.SHF_STRINGS
-	return s.Flags&both == both && s.Entsize == 1
+	return s.Has(elf.SHF_MERGE|elf.SHF_STRINGS) && s.Entsize == 1
 }
 
 // intervals are the parts of a section that are taken, in order.
