@@ -14,6 +14,7 @@ import (
 
 // image is a formed image whose size and digest are the declared ones.
 type image struct {
+	way      int // index of the form that gave it
 	engine   string
 	tool     string
 	bytes    []byte
@@ -33,7 +34,7 @@ type outcome struct {
 // form tries the ways of a module in order; h is the signature's hash.
 func (w *Welder) form(ctx context.Context, man *manifest.Manifest, m *manifest.Module, h crypto.Hash) (*image, error) {
 	failed := &ImageError{Module: m.Name, Want: m.Image}
-	for _, f := range m.Form {
+	for way, f := range m.Form {
 		engine := engineOf(f)
 		out, err := w.try(ctx, man, m, f, h)
 		if ctx.Err() != nil {
@@ -48,6 +49,7 @@ func (w *Welder) form(ctx context.Context, man *manifest.Manifest, m *manifest.M
 				return nil, err
 			}
 			return &image{
+				way:      way,
 				engine:   engine,
 				tool:     out.tool,
 				bytes:    out.bytes,

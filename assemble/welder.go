@@ -53,6 +53,7 @@ type Welder struct {
 // Welded is a proven module, ready to be placed.
 type Welded struct {
 	Engine          string // that formed it: EngineRecipe, EngineLink or EngineWhole
+	Way             int    // index of the form that gave the image
 	Tool            string // the linker's own version line; "" for the other engines
 	Signer          Signer
 	SignatureSHA256 string   // of the detached signature's file, hex
@@ -94,6 +95,7 @@ func (w *Welder) Weld(ctx context.Context, man *manifest.Manifest, m *manifest.M
 		return nil, &SignatureError{Module: m.Name, File: m.Signature, Err: err}
 	}
 	welded := &Welded{
+		Way:    img.way,
 		Engine: img.engine,
 		Tool:   img.tool,
 		Signer: Signer{
