@@ -90,6 +90,7 @@ func acmeRoot(t *testing.T, root string) {
 		require.NoError(t, os.WriteFile(filepath.Join(kernel, name), nil, 0o644))
 	}
 	require.NoError(t, copyTree("../../testdata/acme/package", root))
+	require.NoError(t, dropRecipes(root)) // ld needs room too
 }
 
 // fullTree lists a root without what fills it.

@@ -95,7 +95,7 @@ func (s *System) txn() *txn.Manager {
 
 func (s *System) welder() *assemble.Welder {
 	return &assemble.Welder{
-		FS: s.FS, Tool: s.Tool, Trust: s.Trust, Scratch: s.store().Scratch(), Now: s.Now(),
+		FS: s.FS, Tool: s.Tool, Trust: s.Trust, Scratch: s.store().Scratch(), Procs: s.Procs, Now: s.Now(),
 	}
 }
 
