@@ -76,16 +76,23 @@ func (v *Volume) format(blocks, inodes int) string {
 	}
 	require.NoError(v.t, err)
 	v.t.Cleanup(func() { _ = os.Remove(f.Name()) })
+	require.NoError(v.t, f.Close())
+	v.makeImage(f.Name(), blocks, inodes)
+	return f.Name()
+}
+
+func (v *Volume) makeImage(name string, blocks, inodes int) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	require.NoError(v.t, err)
 	require.NoError(v.t, f.Truncate(int64(blocks)*block))
 	require.NoError(v.t, f.Close())
 	_, err = tool.Exec{Environ: tool.Environ(os.Environ())}.Run(context.Background(), tool.Cmd{Path: "mkfs.ext4", Args: []string{
-		"-q", "-F", "-I", "256", "-b", fmt.Sprint(block), "-m", "0", "-O", "^has_journal,^resize_inode", "-N", fmt.Sprint(inodes), f.Name(),
+		"-q", "-F", "-I", "256", "-b", fmt.Sprint(block), "-m", "0", "-O", "^has_journal,^resize_inode", "-N", fmt.Sprint(inodes), name,
 	}})
 	if missing := (*tool.MissingError)(nil); errors.As(err, &missing) {
 		v.t.Skipf("a small ext4 is not tested: %v", err)
 	}
 	require.NoError(v.t, err)
-	return f.Name()
 }
 
 // mount mounts the volume.
