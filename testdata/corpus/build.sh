@@ -1,0 +1,102 @@
+#!/bin/bash
+# Makes a corpus of real kernel modules from Debian's packages: the objects that
+# were linked, and what the link and kbuild's later steps made of them. See
+# README.md beside for what is in it.
+#
+#   build.sh              everything: hours, 20 GB while it runs
+#   build.sh GROUP|SET... some of it
+#   build.sh --small      what CI has: minutes
+#   build.sh --list       the groups and their sets
+#
+# It lies in ${XDG_CACHE_HOME:-~/.cache}/koweld/corpus, a folder for each set. A
+# set is there when it is complete; a run that is killed is taken up by the next
+# one. Remove a folder, and the set is made anew.
+set -euo pipefail
+export LC_ALL=C
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source-path=SCRIPTDIR
+. "$here/intree.sh"
+corpus=${XDG_CACHE_HOME:-$HOME/.cache}/koweld/corpus
+
+say() { printf '%s %s\n' "$(date +%T)" "$*" >&2; }
+
+die() {
+	printf '%s\n' "$*" >&2
+	exit 1
+}
+
+# sets_of GROUP: the names of its sets.
+sets_of() {
+	case $1 in
+	intree-6.1) sets_of_table 6.1 "$intree_6_1" | cut -d' ' -f1 ;;
+	*) return 1 ;;
+	esac
+}
+groups=(intree-6.1)
+
+# make_set SET: by set.sh, in a folder that gets its name at the end. That
+# something in it does not build is told and not fatal.
+make_set() {
+	local set=$1 part=$corpus/work/sets/$1
+	if [[ -f $corpus/$set/done ]]; then return; fi
+	rm -rf "$part" "${corpus:?}/$set"
+	mkdir -p "$part" "$corpus/log"
+	say "making $set (log: $corpus/log/$set)"
+	SECONDS=0
+	if ! "$here/set.sh" "$set" "$part" "$corpus/work" >"$corpus/log/$set" 2>&1 </dev/null; then
+		tail -3 "$corpus/log/$set" | sed 's/^/  /' >&2
+		say "cannot make $set"
+		return 1
+	fi
+	printf '%d seconds\n' "$SECONDS" >"$part/done"
+	mv "$part" "$corpus/$set"
+}
+
+# table SET...: what is there.
+table() {
+	local set modules cases seconds failed=()
+	printf '%-32s %7s %6s %12s %8s\n' set modules cases bytes seconds
+	for set in "$@"; do
+		if [[ ! -f $corpus/$set/done ]]; then
+			failed+=("$set: not made, see $corpus/log/$set")
+			continue
+		fi
+		modules=$(cut -f5 "$corpus/$set/index.tsv" | sort -u | wc -l)
+		cases=$(wc -l <"$corpus/$set/index.tsv")
+		read -r seconds _ <"$corpus/$set/done"
+		printf '%-32s %7d %6d %12d %8d\n' "$set" "$modules" "$cases" \
+			"$(du -sb "$corpus/$set" | cut -f1)" "$seconds"
+		if [[ -f $corpus/$set/failed ]]; then
+			mapfile -t -O "${#failed[@]}" failed < <(sed "s/^/$set: /" "$corpus/$set/failed")
+		fi
+	done | tee "$corpus/log/table"
+	awk 'NR > 1 { m += $2; c += $3; b += $4; s += $5 }
+		END { printf "%-32s %7d %6d %12d %8d\n", "sum", m, c, b, s }' "$corpus/log/table"
+	((${#failed[@]} == 0)) || printf 'did not build: %s\n' "${failed[@]}"
+}
+
+if [[ ${1-} == --list ]]; then
+	for group in "${groups[@]}"; do
+		echo "$group:" "$(sets_of "$group" | tr '\n' ' ')"
+	done
+	exit
+fi
+
+sets=()
+for word in "${@:-${groups[@]}}"; do
+	if list=$(sets_of "$word"); then
+		mapfile -t -O "${#sets[@]}" sets <<<"$list"
+	else
+		sets+=("$word")
+	fi
+done
+
+mkdir -p "$corpus/work"
+exec 9>"$corpus/lock"
+flock -w 60 9 || die "another run holds $corpus/lock"
+broken=0
+for set in "${sets[@]}"; do
+	make_set "$set" || broken=1
+done
+table "${sets[@]}"
+exit "$broken"
