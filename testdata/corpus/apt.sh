@@ -1,13 +1,16 @@
 # Sourced by the scripts beside: Debian packages by name, of three releases and
 # for any of its architectures, with lists and state below $work/apt. The host's
 # sources are not touched and nothing is installed.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # names of set.sh
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # sources RELEASE: its lines of sources.list.
 sources() {
-	local release=$1 at="[arch=amd64,arm64,s390x signed-by=$keyring]"
+	local release=$1 arch=amd64 at
+	# The objects for other machines are made by the compilers of bookworm.
+	[[ $release != bookworm ]] || arch=amd64,arm64,s390x
+	at="[arch=$arch signed-by=$keyring]"
 	cat <<-END
 		deb $at http://deb.debian.org/debian $release main contrib non-free
 		deb $at http://deb.debian.org/debian-security $release-security main contrib non-free

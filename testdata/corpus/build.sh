@@ -16,6 +16,8 @@ export LC_ALL=C
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR
 . "$here/intree.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$here/dkms.sh"
 corpus=${XDG_CACHE_HOME:-$HOME/.cache}/koweld/corpus
 
 say() { printf '%s %s\n' "$(date +%T)" "$*" >&2; }
@@ -25,14 +27,28 @@ die() {
 	exit 1
 }
 
+groups=(nvidia intree-6.1 linkers large arm64 s390x intree-6.12 intree-7 dkms-6.1)
+small=(
+	6.1-dkms-gost-crypto 6.1-dkms-digimend 6.1-dkms-nat-rtsp 6.1-dkms-rapiddisk
+	6.1-dkms-v4l2loopback 6.1-dkms-tp-smapi
+	large machines linkers-small
+)
+
 # sets_of GROUP: the names of its sets.
 sets_of() {
 	case $1 in
-	intree-6.1) sets_of_table 6.1 "$intree_6_1" | cut -d' ' -f1 ;;
+	nvidia) printf '6.1-nvidia-%s\n' 535 535-stripped 470 open ;;
+	intree-6.1) sets_of_table 6.1 "$intree_6_1" ;;
+	linkers) echo linkers ;;
+	large) printf '%s\n' large machines ;;
+	arm64) sets_of_table arm64 "$intree_arm64" ;;
+	s390x) sets_of_table s390x "$intree_s390x" ;;
+	intree-6.12) sets_of_table 6.12 "$intree_6_12" ;;
+	intree-7) sets_of_table 7 "$intree_7" ;;
+	dkms-6.1) xargs printf '6.1-dkms-%s\n' <<<"$dkms_6_1" ;;
 	*) return 1 ;;
-	esac
+	esac | cut -d' ' -f1
 }
-groups=(intree-6.1)
 
 # make_set SET: by set.sh, in a folder that gets its name at the end. That
 # something in it does not build is told and not fatal.
@@ -52,35 +68,46 @@ make_set() {
 	mv "$part" "$corpus/$set"
 }
 
-# table SET...: what is there.
+# table SET...: what is there, and what did not build.
 table() {
-	local set modules cases seconds failed=()
-	printf '%-32s %7s %6s %12s %8s\n' set modules cases bytes seconds
-	for set in "$@"; do
-		if [[ ! -f $corpus/$set/done ]]; then
-			failed+=("$set: not made, see $corpus/log/$set")
-			continue
-		fi
-		modules=$(cut -f5 "$corpus/$set/index.tsv" | sort -u | wc -l)
-		cases=$(wc -l <"$corpus/$set/index.tsv")
-		read -r seconds _ <"$corpus/$set/done"
-		printf '%-32s %7d %6d %12d %8d\n' "$set" "$modules" "$cases" \
-			"$(du -sb "$corpus/$set" | cut -f1)" "$seconds"
-		if [[ -f $corpus/$set/failed ]]; then
-			mapfile -t -O "${#failed[@]}" failed < <(sed "s/^/$set: /" "$corpus/$set/failed")
-		fi
-	done | tee "$corpus/log/table"
-	awk 'NR > 1 { m += $2; c += $3; b += $4; s += $5 }
-		END { printf "%-32s %7d %6d %12d %8d\n", "sum", m, c, b, s }' "$corpus/log/table"
+	local set modules cases bytes seconds sum=(0 0 0 0) failed=() line
+	line='%-28s %7s %6s %12s %8s\n'
+	# shellcheck disable=SC2059 # the format is the line above
+	{
+		printf "$line" set modules cases bytes seconds
+		for set in "$@"; do
+			if [[ ! -f $corpus/$set/done ]]; then
+				failed+=("$set: see $corpus/log/$set")
+				continue
+			fi
+			modules=$(cut -f5 "$corpus/$set/index.tsv" | sort -u | wc -l)
+			cases=$(wc -l <"$corpus/$set/index.tsv")
+			bytes=$(du -sb "$corpus/$set" | cut -f1)
+			read -r seconds _ <"$corpus/$set/done"
+			printf "$line" "$set" "$modules" "$cases" "$bytes" "$seconds"
+			sum=($((sum[0] + modules)) $((sum[1] + cases)) $((sum[2] + bytes)) $((sum[3] + seconds)))
+			if [[ -f $corpus/$set/failed ]]; then
+				mapfile -t -O "${#failed[@]}" failed < <(sed "s/^/$set: /" "$corpus/$set/failed")
+			fi
+		done
+		printf "$line" sum "${sum[@]}"
+	}
 	((${#failed[@]} == 0)) || printf 'did not build: %s\n' "${failed[@]}"
 }
 
-if [[ ${1-} == --list ]]; then
+case ${1-} in
+--list)
 	for group in "${groups[@]}"; do
 		echo "$group:" "$(sets_of "$group" | tr '\n' ' ')"
 	done
 	exit
-fi
+	;;
+--small) set -- "${small[@]}" ;;
+-*)
+	sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2
+	exit 64
+	;;
+esac
 
 sets=()
 for word in "${@:-${groups[@]}}"; do
@@ -93,7 +120,7 @@ done
 
 mkdir -p "$corpus/work"
 exec 9>"$corpus/lock"
-flock -w 60 9 || die "another run holds $corpus/lock"
+flock -w 1800 9 || die "another run holds $corpus/lock"
 broken=0
 for set in "${sets[@]}"; do
 	make_set "$set" || broken=1

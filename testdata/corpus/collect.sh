@@ -1,12 +1,10 @@
 # Sourced by the scripts beside: what kbuild built, kept as cases. It records
 # the line that made FILE in .FILE.cmd (scripts/Kbuild.include, if_changed), and
 # the objects of a composite NAME.o in NAME.mod.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # names of set.sh
 
 # collect KERNEL ARCH TREE BUILT_IN: every module below TREE, whose paths are
-# relative to BUILT_IN, into $set. With $levels=1 the components are left out:
-# from 6.12 on objtool changes the composite after its link, so that the
-# components do not make it.
+# relative to BUILT_IN, into $set.
 collect() {
 	local kernel=$1 arch=$2 tree=$3 built_in=$4 cmd
 	while IFS= read -r -d '' cmd; do
@@ -14,22 +12,9 @@ collect() {
 	done < <(find "$tree" -name '.*.ko.cmd' -print0 | sort -z)
 }
 
-# recorded CMD-FILE: the words of the first command there.
-recorded() { sed -n '1{s/^[^=]*:= *//;s/;.*//;p}' "$1"; }
-
-# keep FILE AS: FILE, or what it points at, in $set under another name.
-keep() {
-	mkdir -p "$set/${2%/*}"
-	ln -fL "$1" "$set/$2" 2>/dev/null || cp -L "$1" "$set/$2"
-}
-
-# from PATH: a path that kbuild wrote, as one of this process.
-from() {
-	if [[ $1 == /* ]]; then printf '%s\n' "${root-}$1"; else printf '%s\n' "$built_in/$1"; fi
-}
-
+# collect_module CMD-FILE: the case "final", and "both" for a composite.
 collect_module() {
-	local cmd=$1 folder name ko words line=() inputs=() i file id n=2
+	local cmd=$1 folder name ko id n=2 line inputs kind
 	folder=${cmd%/*}
 	name=${cmd##*/.}
 	name=${name%.ko.cmd}
@@ -40,17 +25,49 @@ collect_module() {
 	id=$name
 	while [[ -d $set/$id ]]; do id=$name~$((n++)); done
 
-	read -ra words < <(recorded "$cmd")
+	keep "$ko" "$id/$name.ko"
+	final_line "$cmd"
+	printf '%s\n' "${line[*]}" >"$set/$id/$id.ld"
+	kind=final
+	if ! makes "$id/$name.ko"; then
+		kind=changed
+		! readelf -SW "$ko" | grep -q ' \.BTF ' || kind=btf
+	fi
+	add_case "$id" "$kind" "$id/$name.ko" "${inputs[@]}"
+
+	if [[ $kind == final ]] && grep -qs '^[^=]*:= .* -r .*@' "$folder/.$name.o.cmd"; then
+		both_levels "$folder/.$name.o.cmd"
+	fi
+}
+
+# recorded CMD-FILE: the words of the first command there.
+recorded() { sed -n '1{s/^[^=]*:= *//;s/;.*//;p}' "$1"; }
+
+# from PATH: a path that kbuild wrote, as one of this process.
+from() {
+	if [[ $1 == /* ]]; then printf '%s\n' "${root-}$1"; else printf '%s\n' "$built_in/$1"; fi
+}
+
+# keep FILE AS: FILE, or what it points at, in $set under another name.
+keep() {
+	mkdir -p "$set/${2%/*}"
+	ln -fL "$1" "$set/$2" 2>/dev/null || cp -L "$1" "$set/$2"
+}
+
+# final_line CMD-FILE: the recorded line in the array line, with paths relative
+# to $set and without -o; its inputs, which are kept, in inputs.
+final_line() {
+	local words i file
+	line=() inputs=()
+	read -ra words < <(recorded "$1")
 	for ((i = 0; i < ${#words[@]}; i++)); do
 		case ${words[i]} in
-		-o) i=$((i + 1)) ;; # the output
+		-o) i=$((i + 1)) ;;
 		-T)
 			i=$((i + 1))
-			file=$(from "${words[i]}")
-			cmp -s "$file" "$set/module.lds" || cp "$file" "$set/module.lds"
+			[[ -f $set/module.lds ]] || cp "$(from "${words[i]}")" "$set/module.lds"
 			line+=(-T module.lds)
 			;;
-		-*) line+=("${words[i]}") ;;
 		*.o)
 			file=$(from "${words[i]}")
 			keep "$file" "$id/${file##*/}"
@@ -60,38 +77,46 @@ collect_module() {
 		*) line+=("${words[i]}") ;;
 		esac
 	done
-	keep "$ko" "$id/$name.ko"
-	printf '%s\n' "${line[*]}" >"$set/$id/$id.ld"
-	add_case "$id" "$(final_kind "$id" "$name")" "$id/$name.ko" "${inputs[@]}"
-
-	[[ ${levels-2} == 2 ]] || return 0
-	grep -qs '^[^=]*:= .* -r .*@' "$folder/.$name.o.cmd" || return 0
-	inputs=("${inputs[@]:1}")
-	local parts=()
-	while read -r file; do
-		# With folders: two components may have one base name.
-		i=$(realpath -s "$(from "$file")")
-		file=$id/parts/$(realpath -ms --relative-to="$tree" "$i" | sed 's|\.\./||g')
-		keep "$i" "$file"
-		parts+=("$file")
-	done < <(tr -s ' ' '\n' <"$folder/$name.mod" | grep '\.o$')
-	add_case "$id-both" both "$id/$name.ko" "${parts[@]}" "${inputs[@]}"
 }
 
-# final_kind ID NAME: final if the recorded line makes the module, which is
-# tried; btf if what differs is that BTF was added.
-final_kind() {
-	local out=$set/again.ko words
-	read -ra words <"$set/$1/$1.ld"
-	[[ -z ${ld-} ]] || words[0]=$ld
-	if (cd "$set" && "${words[@]}" -o "$out" 2>/dev/null) && cmp -s "$out" "$set/$1/$2.ko"; then
-		echo final
-	elif readelf -SW "$set/$1/$2.ko" | grep -q ' \.BTF '; then
-		echo btf
+# both_levels CMD-FILE: a case of the components in place of the composite, if
+# the recorded line makes it of them. From 6.12 on objtool changes it after.
+both_levels() {
+	local words i file final=("${line[@]}") parts=()
+	line=()
+	read -ra words < <(recorded "$1")
+	for ((i = 0; i < ${#words[@]}; i++)); do
+		case ${words[i]} in
+		-o) i=$((i + 1)) ;;
+		@*) ;;
+		*) line+=("${words[i]}") ;;
+		esac
+	done
+	while read -r file; do
+		file=$(realpath -s "$(from "$file")")
+		# With folders: two components may have one base name.
+		i=$(realpath -ms --relative-to="$tree" "$file")
+		keep "$file" "$id/parts/${i//..\//}"
+		parts+=("$id/parts/${i//..\//}")
+	done < <(tr -s ' ' '\n' <"$folder/$name.mod" | grep '\.o$')
+	line+=("${parts[@]}")
+	if makes "${inputs[0]}"; then
+		printf '%s\n' "${line[*]}" "${final[*]}" >"$set/$id/$id-both.ld"
+		add_case "$id-both" both "$id/$name.ko" "${parts[@]}" "${inputs[@]:1}"
 	else
-		echo changed
+		rm -r "$set/$id/parts"
 	fi
-	rm -f "$out"
+}
+
+# makes FILE: whether $line makes that file of the set.
+makes() {
+	local same=1 command=("${line[@]}")
+	[[ -z ${ld-} ]] || command=("${ld[@]}" "${line[@]:1}")
+	if (cd "$set" && "${command[@]}" -o again) 2>/dev/null && cmp -s "$set/again" "$set/$1"; then
+		same=0
+	fi
+	rm -f "$set/again"
+	return "$same"
 }
 
 # add_case ID KIND IMAGE INPUT...

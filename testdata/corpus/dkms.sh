@@ -1,6 +1,6 @@
 # Sourced by the scripts beside: drivers that Debian ships as source for DKMS,
 # built as DKMS builds them (dkms(8), "DKMS.CONF"), without DKMS.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # names of set.sh
 
 # Names without their -dkms. What is not here does not build against bookworm's
 # 6.1: lttng-modules, openrazer-driver, librem-ec-acpi and west-chamber; openafs
@@ -36,11 +36,6 @@ dkms_6_1="
 	zfs
 "
 
-nvidia_6_1="
-	6.1-nvidia-535
-	6.1-nvidia-470
-	6.1-nvidia-open
-"
 
 # build_dkms PACKAGE [PATCH]: its modules, collected. PATCH is a command to run
 # in the source before.
@@ -62,12 +57,12 @@ build_dkms() {
 
 # dkms_make TREE CONF KERNEL PATCH: what dkms build does with the configuration,
 # which is a script that sets variables and may ask for DKMS's own.
-# shellcheck disable=SC2034,SC2154 # the configuration's
 dkms_make() (
 	set +eu
 	local dkms_tree=$1/dkms kernelver=$3 arch=x86_64 build i
 	local kernel_source_dir=/lib/modules/$kernelver/build source_tree=$1/usr/src
 	cd "${2%/*}" || exit
+	# shellcheck disable=SC1090
 	. "$2"
 	build=$dkms_tree/$PACKAGE_NAME/$PACKAGE_VERSION/build
 	mkdir -p "${build%/*}"
