@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build demo demo-nvidia check test test-signatures test-crash-mutations bench clean
+.PHONY: help build demo demo-nvidia check test corpus test-signatures test-crash-mutations bench clean
 .DEFAULT_GOAL := build
 
 build: ## build ./koweld, static
@@ -19,6 +19,9 @@ check: ## format, analysis, tests: minutes; no root, no network
 
 test: ## check, and all that needs root and Debian's packages; what CI runs
 	@.ci/tier test
+
+corpus: ## kernel modules of Debian to try recipes on (hours the first time, 20 GB); see testdata/corpus
+	@testdata/corpus/build.sh
 
 test-signatures: ## Debian's own signatures, every one, of five kernels (510 MB the first time)
 	@testdata/signatures/run.sh

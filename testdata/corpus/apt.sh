@@ -31,6 +31,8 @@ private() {
 		-o Dir::State::Lists="$state/lists"
 		-o Dir::State::Status="$state/status"
 		-o Dir::Cache="$state/cache"
+		-o Dir::Cache::pkgcache=pkgcache.bin # containers turn it off
+		-o Dir::Cache::srcpkgcache=srcpkgcache.bin
 		-o APT::Architectures::=amd64
 		-o APT::Architectures::=arm64
 		-o APT::Architectures::=s390x
