@@ -52,7 +52,7 @@ build_dkms() {
 		failed "$1: ended with $?"
 	collect "$kernel" x86_64 "$source" "$headers"
 	rm -rf "$source"
-	[[ -s $set/index.tsv ]]
+	touch "$set/index.tsv" # a package of which nothing builds is told of, once
 }
 
 # dkms_make TREE CONF KERNEL PATCH: what dkms build does with the configuration,

@@ -117,7 +117,7 @@ kbuild() {
 	local headers=$1 tree=$2 directory=$3 debug=$4
 	shift 4
 	[[ $debug != -g ]] || debug=
-	make -k -j2 -C "$headers" M="$(realpath --relative-to="$headers" "$tree/$directory")" \
+	make -k -j"$(nproc)" -C "$headers" M="$(realpath --relative-to="$headers" "$tree/$directory")" \
 		KCFLAGS="$debug -I$tree/include/trace -I$tree/$directory -I$tree/include" \
 		"$@" modules || failed "$directory: make ended with $?"
 }
@@ -186,7 +186,7 @@ intree_7() {
 	[[ $debug != -g ]] || debug=
 	# shellcheck disable=SC2016 # the inner shell's
 	unshare -m bash -c 'mount --bind /dev "$1/dev" && mount -t proc proc "$1/proc" &&
-		exec chroot "$@"' - "$root" make -k -j2 -C "/usr/src/linux-headers-$kernel" \
+		exec chroot "$@"' - "$root" make -k -j"$(nproc)" -C "/usr/src/linux-headers-$kernel" \
 		M="/source/linux/$1" KCFLAGS="$debug -I/source/linux/include/trace -I/source/linux/$1" \
 		"$(btf "$2")" modules || failed "$1: make ended with $?"
 	ld=("$root/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu"
