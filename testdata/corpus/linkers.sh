@@ -89,8 +89,8 @@ relink() {
 	case_of "$1"
 	read -ra words <"$corpus/${1%/*}/$id/$id.ld"
 	for word in "${words[@]:1}"; do
-		# Not known to gold, nor to the ld of bullseye.
-		[[ $word == --no-warn-rwx-segments && $kind =~ gold|ld-2.35 ]] || line+=("$word")
+		# Only the newer versions of GNU ld know it.
+		[[ $word == --no-warn-rwx-segments && $kind =~ gold|lld|ld-2.35 ]] || line+=("$word")
 	done
 	out=$id-$kind/$id.ko
 	mkdir -p "$set/$id-$kind"
