@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build demo demo-nvidia check test test-signatures test-crash-mutations fuzz bench man clean
+.PHONY: help build demo demo-nvidia check test corpus test-recipe test-signatures test-crash-mutations fuzz bench man clean
 .DEFAULT_GOAL := build
 
 build: ## build ./koweld, static
@@ -19,6 +19,12 @@ check: ## format, analysis, tests: minutes; no root, no network
 
 test: ## check, and all that needs root and Debian's packages; what CI runs
 	@.ci/tier test
+
+corpus: ## kernel modules of Debian to try recipes on (hours the first time, 20 GB); see testdata/corpus
+	@testdata/corpus/build.sh
+
+test-recipe: ## a recipe of each module of the corpus: made, applied, tampered with
+	$(GO) run ./tools/recipes -ld $$(testdata/corpus/build.sh --indices)
 
 test-signatures: ## Debian's own signatures, every one, of five kernels (510 MB the first time)
 	@testdata/signatures/run.sh
