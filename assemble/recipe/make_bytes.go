@@ -55,8 +55,9 @@ type bytesWriter struct {
 	prev  uint64 // number of the section of the last opWhole or opCopy
 	end   uint64 // offset behind the last opCopy
 	pos   uint64
-	lit   []byte // literal bytes that wait
-	zero  uint64 // zeros that wait
+	known map[string]blockAt // where objects have strings of a section that was merged
+	lit   []byte             // literal bytes that wait
+	zero  uint64             // zeros that wait
 }
 
 // place writes the section of that number, which lies at the delta of its
@@ -140,6 +141,10 @@ func (w *bytesWriter) fill(end uint64) {
 			w.pos += uint64(n)
 			continue
 		}
+		if b, length := w.knownString(rest); length > 0 {
+			w.copy(b.section, uint64(b.offset), length)
+			continue
+		}
 		if n, from, length := w.m.findBlock(rest); length > 0 {
 			w.copy(n, from, length)
 			continue
@@ -148,6 +153,24 @@ func (w *bytesWriter) fill(end uint64) {
 		w.lit = append(w.lit, rest[0])
 		w.pos++
 	}
+}
+
+// knownString finds the string that rest begins with, at the beginning of a
+// string of the section.
+func (w *bytesWriter) knownString(rest []byte) (at blockAt, length uint64) {
+	const worth = 6 // bytes
+	if w.known == nil || w.pos > 0 && w.want[w.pos-1] != 0 {
+		return at, 0
+	}
+	k := bytes.IndexByte(rest, 0)
+	if k+1 < worth {
+		return at, 0
+	}
+	at, ok := w.known[string(rest[:k])]
+	if !ok {
+		return at, 0
+	}
+	return at, uint64(k) + 1
 }
 
 func leadingZeros(b []byte) int {
@@ -209,27 +232,42 @@ func (w *bytesWriter) strings() {
 	}
 }
 
+// anchorStrings anchors each string of a section where at has it, if most are
+// there; so a section leads to one section of the image.
 func (w *bytesWriter) anchorStrings(n uint64, at map[string]uint64) {
 	p := &w.m.f.places[n]
 	data := p.object.Contents(p.index)
-	var delta uint64
-	first := true
+	type found struct{ from, to uint64 }
+	var moved []found
+	strings := 0
+	if w.known == nil {
+		w.known = make(map[string]blockAt)
+	}
 	for pos := 0; pos < len(data); {
 		k := bytes.IndexByte(data[pos:], 0)
 		if k < 0 {
 			break
 		}
-		if to, ok := at[string(data[pos:pos+k])]; ok && (first || to-uint64(pos) != delta) {
-			from := uint64(pos)
-			if first {
-				// What lies before the first string that is found has no
-				// better place.
-				to -= from
-				from = 0
-			}
-			w.anchor(n, from, to)
-			delta, first = to-from, false
+		strings++
+		w.known[string(data[pos:pos+k])] = blockAt{n, uint32(pos)}
+		if to, ok := at[string(data[pos:pos+k])]; ok {
+			moved = append(moved, found{uint64(pos), to})
 		}
 		pos += k + 1
+	}
+	if len(moved) == 0 || 2*len(moved) < strings || w.m.merged[n] {
+		return
+	}
+	if w.m.merged == nil {
+		w.m.merged = make(map[uint64]bool)
+	}
+	w.m.merged[n] = true
+	// What lies before the first string that is found has no better place.
+	moved[0].to -= moved[0].from
+	moved[0].from = 0
+	for i, f := range moved {
+		if i == 0 || f.to-f.from != moved[i-1].to-moved[i-1].from {
+			w.anchor(n, f.from, f.to)
+		}
 	}
 }
