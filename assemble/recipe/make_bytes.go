@@ -196,9 +196,10 @@ func (w *bytesWriter) flushLiteral() {
 }
 
 func (w *bytesWriter) flushZero() {
-	if w.zero > 0 {
-		w.out.op(opZero, w.zero)
-		w.zero = 0
+	for w.zero > 0 { // a SHT_NOBITS may claim more than an operation takes
+		n := min(w.zero, 1<<62-1)
+		w.out.op(opZero, n)
+		w.zero -= n
 	}
 }
 
