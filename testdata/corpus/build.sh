@@ -109,11 +109,21 @@ case ${1-} in
 	;;
 esac
 
+# known SET: whether there is one of that name.
+known() {
+	local group all=("${small[@]}")
+	for group in "${groups[@]}"; do
+		mapfile -t -O "${#all[@]}" all < <(sets_of "$group")
+	done
+	grep -xF -- "$1" <<<"$(printf '%s\n' "${all[@]}")" >/dev/null
+}
+
 sets=()
 for word in "${@:-${groups[@]}}"; do
 	if list=$(sets_of "$word"); then
 		mapfile -t -O "${#sets[@]}" sets <<<"$list"
 	else
+		known "$word" || die "there is no set or group $word: see --list"
 		sets+=("$word")
 	fi
 done
