@@ -1,6 +1,7 @@
-# Sourced by the scripts beside: Debian packages by name, of three releases and
-# for any of its architectures, with lists and state below $work/apt. The host's
-# sources are not touched and nothing is installed.
+# Sourced by the scripts beside: Debian packages by name, of RELEASE bullseye,
+# bookworm or trixie for amd64, or cross: bookworm for other machines too. Lists
+# and state are below $work/apt; the host's sources are not touched and nothing
+# is installed.
 # shellcheck shell=bash disable=SC2154 # names of set.sh
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -8,8 +9,7 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # sources RELEASE: its lines of sources.list.
 sources() {
 	local release=$1 arch=amd64 at
-	# The objects for other machines are made by the compilers of bookworm.
-	[[ $release != bookworm ]] || arch=amd64,arm64,s390x
+	if [[ $release == cross ]]; then release=bookworm arch=amd64,arm64,s390x; fi
 	at="[arch=$arch signed-by=$keyring]"
 	cat <<-END
 		deb $at http://deb.debian.org/debian $release main contrib non-free

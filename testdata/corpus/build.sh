@@ -27,10 +27,10 @@ die() {
 	exit 1
 }
 
-groups=(nvidia intree-6.1 linkers large arm64 s390x intree-6.12 intree-7 dkms-6.1)
+groups=(nvidia intree-6.1 linkers generated arm64 s390x intree-6.12 intree-7 dkms-6.1)
 small=(
 	6.1-dkms-gost-crypto 6.1-dkms-digimend 6.1-dkms-nat-rtsp 6.1-dkms-rapiddisk
-	6.1-dkms-v4l2loopback 6.1-dkms-tp-smapi
+	6.1-dkms-v4l2loopback 6.1-dkms-tp-smapi 6.1-dkms-broadcom-sta
 	large machines linkers-small
 )
 
@@ -40,7 +40,7 @@ sets_of() {
 	nvidia) printf '6.1-nvidia-%s\n' 535 535-stripped 470 open ;;
 	intree-6.1) sets_of_table 6.1 "$intree_6_1" ;;
 	linkers) echo linkers ;;
-	large) printf '%s\n' large machines ;;
+	generated) printf '%s\n' large machines ;;
 	arm64) sets_of_table arm64 "$intree_arm64" ;;
 	s390x) sets_of_table s390x "$intree_s390x" ;;
 	intree-6.12) sets_of_table 6.12 "$intree_6_12" ;;
@@ -113,11 +113,21 @@ case ${1-} in
 	;;
 esac
 
+# known SET: whether there is one of that name.
+known() {
+	local group all=("${small[@]}")
+	for group in "${groups[@]}"; do
+		mapfile -t -O "${#all[@]}" all < <(sets_of "$group")
+	done
+	grep -xF -- "$1" <<<"$(printf '%s\n' "${all[@]}")" >/dev/null
+}
+
 sets=()
 for word in "${@:-${groups[@]}}"; do
 	if list=$(sets_of "$word"); then
 		mapfile -t -O "${#sets[@]}" sets <<<"$list"
 	else
+		known "$word" || die "there is no set or group $word: see --list"
 		sets+=("$word")
 	fi
 done

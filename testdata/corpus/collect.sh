@@ -31,7 +31,7 @@ collect_module() {
 	kind=final
 	if ! makes "$id/$name.ko"; then
 		kind=changed
-		! readelf -SW "$ko" | grep -q ' \.BTF ' || kind=btf
+		! readelf -SW "$ko" | grep ' \.BTF ' >/dev/null || kind=btf
 	fi
 	add_case "$id" "$kind" "$id/$name.ko" "${inputs[@]}"
 

@@ -144,11 +144,11 @@ cross() {
 	local arch=$1 kernel headers version triplet ld
 	triplet=${1/arm64/aarch64}-linux-gnu
 	need make=make "$triplet-gcc-12=gcc-12-$triplet"
-	kernel=$(newest bookworm "linux-headers-6\.1\.0-[0-9]+-$arch" | sed 's/linux-headers-//')
-	download bookworm "linux-headers-$kernel:$arch"
+	kernel=$(newest cross "linux-headers-6\.1\.0-[0-9]+-$arch" | sed 's/linux-headers-//')
+	download cross "linux-headers-$kernel:$arch"
 	version=$(dpkg-deb -f "${debs[0]}" Version)
 	# s390x left the security suite before the others, hence the version.
-	download bookworm "linux-headers-$kernel:$arch" "linux-headers-${kernel/%$arch/common}" \
+	download cross "linux-headers-$kernel:$arch" "linux-headers-${kernel/%$arch/common}" \
 		"linux-kbuild-6.1=$version"
 	headers_tree "linux-headers-6.1-$arch" "${debs[@]}"
 	tree=$(source_tree "linux-6.1-$arch" bookworm "linux-source-6.1=$version")

@@ -32,7 +32,7 @@ other_ld() {
 	local root=$work/binutils-$1
 	closure "$root" "$1" binutils:amd64
 	linker=(
-		"$(find "$root" -name ld-linux-x86-64.so.2 | head -1)"
+		"$(find "$root" -name ld-linux-x86-64.so.2 -print -quit)"
 		--library-path "$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu"
 		"$root/usr/bin/x86_64-linux-gnu-ld.bfd"
 	)
