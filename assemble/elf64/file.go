@@ -48,7 +48,7 @@ func (m Machine) String() string {
 type Section struct {
 	Name    uint32 // offset into the section of names
 	Type    elf.SectionType
-	Flags   elf.SectionFlag
+	Flags   uint64 // elf.SectionFlag has but 32 bits
 	Addr    uint64
 	Offset  uint64 // in the file, bytes
 	Size    uint64 // bytes
@@ -62,6 +62,9 @@ type Section struct {
 func (s *Section) InFile() bool {
 	return s.Type != elf.SHT_NOBITS && s.Type != elf.SHT_NULL
 }
+
+// Has tells whether the section has all of the flags.
+func (s *Section) Has(flags elf.SectionFlag) bool { return s.Flags&uint64(flags) == uint64(flags) }
 
 // ErrTruncated says that a file ends before what its headers claim.
 var ErrTruncated = errors.New("it is truncated")
@@ -156,7 +159,7 @@ func DecodeSection(order binary.ByteOrder, b []byte) Section {
 	return Section{
 		Name:    order.Uint32(b[0:]),
 		Type:    elf.SectionType(order.Uint32(b[4:])),
-		Flags:   elf.SectionFlag(order.Uint64(b[8:])),
+		Flags:   order.Uint64(b[8:]),
 		Addr:    order.Uint64(b[16:]),
 		Offset:  order.Uint64(b[24:]),
 		Size:    order.Uint64(b[32:]),
@@ -172,7 +175,7 @@ func (s *Section) Encode(order binary.ByteOrder, b []byte) {
 	_ = b[SectionHeaderSize-1]
 	order.PutUint32(b[0:], s.Name)
 	order.PutUint32(b[4:], uint32(s.Type))
-	order.PutUint64(b[8:], uint64(s.Flags))
+	order.PutUint64(b[8:], s.Flags)
 	order.PutUint64(b[16:], s.Addr)
 	order.PutUint64(b[24:], s.Offset)
 	order.PutUint64(b[32:], s.Size)

@@ -46,8 +46,16 @@ func Parse(data []byte) (*Image, error) {
 		return nil, errors.New("its symbol names are in no section")
 	}
 	m.Strings = m.Contents(int(s.Link))
+	// So every name has an end, and that of offset 0 is empty (gabi, "String
+	// Table"): a million symbols cannot have a megabyte searched for each.
+	if n := len(m.Strings); n > 0 && (m.Strings[0] != 0 || m.Strings[n-1] != 0) {
+		return nil, errors.New("its symbol names do not begin and end with a zero byte")
+	}
 	for i := range m.Sections {
 		if x := &m.Sections[i]; i > 0 && x.Type == elf.SHT_SYMTAB_SHNDX && int(x.Link) == m.Symtab {
+			if m.Shndx != nil {
+				return nil, errors.New("it has two tables of extended section indices")
+			}
 			m.Shndx = m.Contents(i)
 			if len(m.Shndx)/4 != len(m.Symbols)/SymbolSize {
 				return nil, errors.New("its extended section indices do not fit the symbol table")

@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -53,7 +54,7 @@ type target struct {
 // newFormer parses the objects and checks that the recipe fits them.
 func (r *Recipe) newFormer(objects [][]byte) (*former, error) {
 	if len(objects) != len(r.Inputs) {
-		return nil, fmt.Errorf("the recipe is for %d objects, not for %d", len(r.Inputs), len(objects))
+		return nil, &InputError{Input: "the list of objects", Msg: fmt.Sprintf("it has %d instead of %d", len(objects), len(r.Inputs))}
 	}
 	order, err := elf64.ByteOrder(r.Machine.Data)
 	if err != nil {
@@ -72,7 +73,9 @@ func (r *Recipe) newFormer(objects [][]byte) (*former, error) {
 		if err != nil {
 			return nil, &InputError{Input: in.Name, Msg: err.Error()}
 		}
-		f.add(o)
+		if !f.add(o) {
+			return nil, &InputError{Input: in.Name, Msg: "its sections of relocations overlap"}
+		}
 	}
 	if len(f.places) >= 1<<31 || f.symbols >= 1<<31 {
 		return nil, &FormatError{Offset: -1, Msg: "the objects have too many sections or symbols"}
@@ -80,8 +83,11 @@ func (r *Recipe) newFormer(objects [][]byte) (*former, error) {
 	return f, f.bind()
 }
 
-// add numbers the sections and symbols of another object.
-func (f *former) add(o *elf64.Image) {
+// add numbers the sections and symbols of another object. It returns false if
+// its relocations take more bytes than it has: they would take time and memory
+// out of proportion.
+func (f *former) add(o *elf64.Image) bool {
+	var relocs uint64
 	base := len(f.places)
 	f.objects = append(f.objects, o)
 	f.first = append(f.first, uint64(base))
@@ -94,9 +100,13 @@ func (f *former) add(o *elf64.Image) {
 		if isRela(s) && s.Info != 0 && int64(s.Info) < int64(len(o.Sections)) && s.Link != 0 && int(s.Link) == o.Symtab {
 			p := &f.places[base+int(s.Info)]
 			p.relocs = append(p.relocs, k)
+			if relocs += s.Size; relocs > uint64(len(o.Data)) {
+				return false
+			}
 		}
 	}
 	f.symbols += uint64(o.NumSymbols())
+	return true
 }
 
 // bind finds where the sections of the objects go, and checks that each
@@ -125,7 +135,7 @@ func (f *former) bind() error {
 	}
 	for _, o := range f.order {
 		slices.SortFunc(o, func(a, b uint32) int {
-			return compare2(f.places[a].lowest, uint64(a), f.places[b].lowest, uint64(b))
+			return cmp.Or(cmp.Compare(f.places[a].lowest, f.places[b].lowest), cmp.Compare(a, b))
 		})
 	}
 	return nil
@@ -143,6 +153,9 @@ func (f *former) bindAnchors() error {
 			return &FormatError{Offset: -1, Msg: fmt.Sprintf("an anchor is in section %d of %d", a.section, len(f.places))}
 		}
 		p := &f.places[a.section]
+		if p.index == 0 {
+			return &FormatError{Offset: -1, Msg: fmt.Sprintf("an anchor is in section %d of the objects, which is the null section of one", a.section)}
+		}
 		p.out, p.delta, p.lowest = a.out, a.to-a.from, a.to
 		if hi-lo > 1 {
 			p.lo, p.hi = uint32(lo), uint32(hi)
@@ -189,22 +202,6 @@ func (f *former) symbol(number uint64) (object, index int) {
 
 // Objects have the byte order of the recipe. Where it is big-endian numbers
 // are swapped: faster than a call by way of binary.ByteOrder.
-
-func (f *former) uint16(b []byte) uint16 {
-	v := le.Uint16(b)
-	if f.swap {
-		return bits.ReverseBytes16(v)
-	}
-	return v
-}
-
-func (f *former) uint32(b []byte) uint32 {
-	v := le.Uint32(b)
-	if f.swap {
-		return bits.ReverseBytes32(v)
-	}
-	return v
-}
 
 func (f *former) uint64(b []byte) uint64 {
 	v := le.Uint64(b)

@@ -72,6 +72,10 @@ func (p *program) source(number uint64) *place {
 		p.fail("section %d of the objects does not exist, they have %d", number, len(p.f.places))
 		return nil
 	}
+	if p.f.places[number].index == 0 {
+		p.fail("section %d of the objects is the null section of one", number)
+		return nil
+	}
 	p.prev, p.section = number, number
 	return &p.f.places[number]
 }

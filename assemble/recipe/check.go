@@ -10,8 +10,6 @@ func (d *decoder) checkProgram(s *section) {
 	switch s.content {
 	case contentBytes:
 		checkBytes(&r)
-	case contentSymbols:
-		d.used |= checkSymbols(&r)
 	case contentRelocs:
 		d.used |= checkRelocs(&r)
 	}
@@ -43,12 +41,20 @@ func checkBytes(r *reader) {
 	}
 }
 
-func checkSymbols(r *reader) (used Rules) {
+// checkSymbols checks that there are count symbols. They have names only if
+// those are formed by a rule.
+func checkSymbols(r *reader, count uint64, named bool) (used Rules) {
+	left := count
 	for !r.done() {
 		kind, arg := r.op()
-		if kind != opPatch && arg == 0 && r.err == nil {
-			r.fail("a run of symbols is empty")
+		n := arg
+		if kind == opPatch {
+			n = 1
 		}
+		if (n == 0 || n > left) && r.err == nil {
+			r.fail("%d symbols for the room of %d", n, left)
+		}
+		left -= n
 		switch kind {
 		case opList:
 			for range r.elements(arg) {
@@ -57,10 +63,32 @@ func checkSymbols(r *reader) (used Rules) {
 		case opSections:
 			used |= RuleSectionSyms
 		case opPatch:
-			r.patch(arg)
+			if r.patch(arg); arg&patchName != 0 && !named && r.err == nil {
+				r.fail("the name of a symbol is given twice")
+			}
 		}
 	}
+	if left > 0 && r.err == nil {
+		r.fail("%d of %d symbols are missing", left, count)
+	}
 	return used
+}
+
+// checkNames checks that count names are spelt out, or none if a rule gives
+// them.
+func checkNames(r *reader, count uint64, named bool) {
+	if named {
+		count = 0
+	}
+	var at uint64
+	for ; count > 0 && r.err == nil; count-- {
+		if at = r.delta(at); at >= 1<<32 && r.err == nil {
+			r.fail("the name of a symbol is at %d", at)
+		}
+	}
+	if !r.done() {
+		r.fail("there are more names than symbols")
+	}
 }
 
 // elements checks that n elements of at least a byte can follow.

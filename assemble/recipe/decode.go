@@ -2,8 +2,10 @@ package recipe
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"math/bits"
 	"slices"
@@ -81,6 +83,10 @@ func (d *decoder) head() {
 		d.fail("its byte order is not known")
 		return
 	}
+	if r.Machine.Arch == elf.EM_MIPS || r.Machine.Arch == elf.EM_MIPS_RS3_LE {
+		d.fail("its machine has relocations of another form") // of r_info
+		return
+	}
 	r.Rules = Rules(d.uint())
 	r.Needs = d.word("the release it needs")
 	if unknown := r.Rules &^ allRules; unknown != 0 && d.err == nil {
@@ -116,6 +122,20 @@ func (d *decoder) inputs() {
 			return
 		}
 	}
+	if d.r.Size > d.r.bearable() {
+		d.fail("the image is to have %d bytes: more than the objects and the recipe bear out", d.r.Size)
+	}
+}
+
+// bearable is how large the image may be. Zeros and copies take next to nothing
+// in a recipe: a hundred bytes could claim gigabytes, which somebody would
+// allocate.
+func (r *Recipe) bearable() int64 {
+	n := uint64(r.encoded)
+	for i := range r.Inputs {
+		n += r.Inputs[i].Size
+	}
+	return int64(min(MaxGrowth*n+FreeGrowth, MaxImage))
 }
 
 // elfHeader reads the image's own header. It must be that of a relocatable
@@ -145,13 +165,13 @@ func (d *decoder) sections() {
 	d.r.sections = make([]section, n)
 	var prev predictor
 	targets := map[uint32]bool{}
-	var single [contents]bool
+	var index [contents]int // of the section of each kind that is there once
 	for i := range d.r.sections {
 		s := &d.r.sections[i]
 		at := d.at
 		s.Name = d.uint32("the name of a section")
 		s.Type = elf.SectionType(d.uint32("the type of a section"))
-		s.Flags = elf.SectionFlag(d.uint())
+		s.Flags = d.uint()
 		s.Addr = d.uint()
 		s.Size = d.uint()
 		s.Link = d.uint32("the link of a section")
@@ -180,10 +200,10 @@ func (d *decoder) sections() {
 		}
 		switch s.content {
 		case contentSymbols, contentStrings, contentShndx:
-			if single[s.content] {
+			if index[s.content] != 0 {
 				d.fail("section %d: it is the second of its kind", i)
 			}
-			single[s.content] = true
+			index[s.content] = i
 		case contentRelocs:
 			if targets[s.Info] {
 				d.fail("section %d: another has the relocations of section %d", i, s.Info)
@@ -192,9 +212,30 @@ func (d *decoder) sections() {
 		}
 		d.checkProgram(s)
 	}
-	if (single[contentStrings] || single[contentShndx]) && !single[contentSymbols] {
-		d.fail("it has names or indices of symbols and no symbols")
+	if d.err == nil {
+		d.checkSymbolTable(index)
 	}
+}
+
+// checkSymbolTable compares the sections of a symbol table with each other.
+func (d *decoder) checkSymbolTable(index [contents]int) {
+	if index[contentSymbols] == 0 {
+		if index[contentStrings] != 0 || index[contentShndx] != 0 {
+			d.fail("it has names or indices of symbols and no symbols")
+		}
+		return
+	}
+	s := &d.r.sections[index[contentSymbols]]
+	count := s.Size / elf64.SymbolSize
+	if i := index[contentShndx]; i != 0 && d.r.sections[i].Size/4 != count {
+		d.fail("section %d: it has not an index for each of %d symbols", i, count)
+		return
+	}
+	byRule := index[contentStrings] != 0
+	program, names := s.program.reader(), s.names.reader()
+	d.used |= checkSymbols(&program, count, byRule)
+	checkNames(&names, count, byRule)
+	d.err = cmp.Or(program.err, names.err)
 }
 
 // checkSection says what is wrong with section i of n.
@@ -211,6 +252,8 @@ func (d *decoder) checkSection(i int, s *section, n int) string {
 		return "its type has no such content"
 	case s.Offset > size || s.Size > size-s.Offset:
 		return "it is not within the image"
+	case s.Size == 0 && s.content != contentBytes:
+		return "it is empty"
 	}
 	switch s.content {
 	case contentRelocs:
@@ -331,8 +374,20 @@ func (d *decoder) tail() {
 
 // layout proves that the parts of the image do not overlap.
 func (d *decoder) layout() {
-	_, err := d.r.pieces()
+	pieces, err := d.r.pieces()
 	if err != nil {
 		d.err = err
+		return
+	}
+	gaps := d.r.gaps
+	var end uint64
+	for _, p := range pieces {
+		for len(gaps) > 0 && gaps[0].at >= end && gaps[0].at+uint64(len(gaps[0].bytes)) <= p.start {
+			gaps = gaps[1:]
+		}
+		end = p.end
+	}
+	if len(gaps) > 0 {
+		d.err = &FormatError{Offset: -1, Msg: fmt.Sprintf("the bytes between sections at %d of the image lie in one", gaps[0].at)}
 	}
 }

@@ -1,10 +1,9 @@
 package recipe
 
 import (
+	"debug/elf"
 	"encoding/binary"
 	"hash/crc32"
-
-	"debug/elf"
 )
 
 // Encode returns the recipe's bytes, which [Parse] takes.
@@ -45,7 +44,7 @@ func (w *writer) sections(sections []section) {
 		s := &sections[i]
 		w.uint(uint64(s.Name))
 		w.uint(uint64(s.Type))
-		w.uint(uint64(s.Flags))
+		w.uint(s.Flags)
 		w.uint(s.Addr)
 		w.uint(s.Size)
 		w.uint(uint64(s.Link))

@@ -42,13 +42,13 @@ func (r *Recipe) pieces() ([]piece, error) {
 	}
 	for i := range r.sections {
 		s := &r.sections[i]
-		if s.content != contentNone && s.InFile() {
+		if s.content != contentNone && s.InFile() && s.Size > 0 {
 			pieces = append(pieces, piece{s.Offset, s.Offset + s.Size, i})
 		}
 	}
 	slices.SortFunc(pieces, func(a, b piece) int {
-		// Where an empty section lies does not matter, but the last stays last.
-		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end), -cmp.Compare(min(a.section, -2), min(b.section, -2)))
+		// None is empty but the end, and the table of no section.
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end), cmp.Compare(b.section, a.section))
 	})
 	for i := 1; i < len(pieces); i++ {
 		if pieces[i].start < pieces[i-1].end {

@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"bytes"
 	"debug/elf"
 	"fmt"
 	"slices"
@@ -45,9 +46,11 @@ func (r *Recipe) Literals() []Literal {
 	for _, g := range r.gaps {
 		head.add(len(g.bytes))
 	}
+	names := r.sectionNames()
 	for i := range r.sections {
 		s := &r.sections[i]
-		l := Literal{Section: r.SectionName(i), Kind: r.kind(i), Of: int64(s.Size)}
+		name := s.nameIn(names, i)
+		l := Literal{Section: name, Kind: s.kind(name), Of: int64(s.Size)}
 		switch s.content {
 		case contentBytes:
 			l.addBytes(s.program.reader())
@@ -122,17 +125,26 @@ func (l *Literal) addSymbols(r reader) {
 	}
 }
 
-// SectionName is the name of section i of the image. The names are always
-// literals, so that a recipe can be read without the objects.
+// SectionName is the name of section i of the image. [Make] lets the names be
+// a literal, so that a recipe can be read without the objects.
 func (r *Recipe) SectionName(i int) string {
-	table := r.sectionNames()
-	if text, ok := elf64.CString(table, r.sections[i].Name); ok {
-		return string(text)
+	return r.sections[i].nameIn(r.sectionNames(), i)
+}
+
+// nameIn is the name of s, which is section i, in the table of section names.
+func (s *section) nameIn(names []byte, i int) string {
+	if uint64(s.Name) < uint64(len(names)) {
+		names = names[s.Name:]
+		if n := bytes.IndexByte(names[:min(len(names), maxSectionName)], 0); n >= 0 {
+			return string(names[:n])
+		}
 	}
 	return fmt.Sprintf("#%d", i)
 }
 
-// sectionNames are the bytes of the section names, as far as they are literal.
+const maxSectionName = 1 << 10 // bytes; thousands of sections may claim one name
+
+// sectionNames are the bytes of the section names, if they are one literal.
 func (r *Recipe) sectionNames() []byte {
 	order, err := elf64.ByteOrder(r.Machine.Data)
 	if err != nil {
@@ -146,19 +158,10 @@ func (r *Recipe) sectionNames() []byte {
 		return nil
 	}
 	p := r.sections[i].program.reader()
-	var table []byte
-	for !p.done() {
-		kind, arg := p.op()
-		switch {
-		case kind == opLiteral:
-			table = append(table, p.take(int(arg), "a literal")...)
-		case kind == opZero && arg <= 1<<16:
-			table = append(table, make([]byte, arg)...)
-		default:
-			return table
-		}
+	if kind, length := p.op(); kind == opLiteral && !p.done() {
+		return p.take(int(length), "the names of sections")
 	}
-	return table
+	return nil
 }
 
 // objtoolTables are the sections that objtool makes (tools/objtool in the
@@ -169,8 +172,7 @@ var objtoolTables = []string{
 	".static_call_sites", "__mcount_loc", ".cfi_sites", ".annotate_insn",
 }
 
-func (r *Recipe) kind(i int) Kind {
-	s, name := &r.sections[i], r.SectionName(i)
+func (s *section) kind(name string) Kind {
 	switch {
 	case s.Type == elf.SHT_NOTE:
 		return KindNotes
@@ -186,9 +188,9 @@ func (r *Recipe) kind(i int) Kind {
 		return KindObjtool
 	case strings.HasPrefix(name, ".debug_"):
 		return KindDebug
-	case s.Flags&elf.SHF_ALLOC == 0:
+	case !s.Has(elf.SHF_ALLOC):
 		return KindOther
-	case s.Flags&elf.SHF_EXECINSTR != 0:
+	case s.Has(elf.SHF_EXECINSTR):
 		return KindCode
 	}
 	return KindData
@@ -199,7 +201,7 @@ func (r *Recipe) kind(i int) Kind {
 func (r *Recipe) Allocated() int64 {
 	var n int64
 	for i := range r.sections {
-		if s := &r.sections[i]; s.Flags&elf.SHF_ALLOC != 0 && s.InFile() && s.content != contentNone {
+		if s := &r.sections[i]; s.Has(elf.SHF_ALLOC) && s.InFile() && s.content != contentNone {
 			n += int64(s.Size)
 		}
 	}

@@ -2,11 +2,13 @@ package recipe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"debug/elf"
 	"errors"
 	"fmt"
+	"slices"
 
 	"koweld/assemble/elf64"
 )
@@ -54,7 +56,9 @@ type maker struct {
 	sources []string // names of the objects' sections, by number
 
 	symbols    []imageSymbol
-	refs       []bool // by number of a symbol: a relocation is against it
+	refs       []bool          // by number of a symbol: a relocation is against it
+	gathered   [][]uint64      // by section of the image: what can have gone there
+	merged     map[uint64]bool // by number of a section of the objects: its strings are anchored
 	blocks     *blocks
 	tailMerged bool // RuleTailMerge holds
 }
@@ -62,7 +66,7 @@ type maker struct {
 func (m *maker) read(objects []Object) error {
 	var err error
 	if m.image, err = elf64.Parse(m.data); err != nil {
-		return &InputError{Input: "the module", Msg: err.Error()}
+		return fmt.Errorf("cannot make a recipe: the module is no relocatable file that can be read: %v", err)
 	}
 	r := m.recipe
 	r.Machine = m.image.Machine
@@ -102,7 +106,7 @@ func (m *maker) read(objects []Object) error {
 }
 
 // outline notes the headers of the image and which sections have bytes of
-// their own: where two overlap, the second has none.
+// their own.
 func (m *maker) outline() error {
 	r := m.recipe
 	r.header = m.data[:elf64.HeaderSize]
@@ -114,14 +118,9 @@ func (m *maker) outline() error {
 			s.content = contentBytes
 		}
 	}
-	for {
-		_, err := r.pieces()
-		if err == nil {
-			break
-		}
-		if !m.dropOverlap() {
-			return err
-		}
+	m.dropOverlaps()
+	if _, err := r.pieces(); err != nil {
+		return err
 	}
 	m.outlineSymbols()
 	m.outlineRelocs()
@@ -133,7 +132,7 @@ func (m *maker) outline() error {
 // with it.
 func (m *maker) outlineSymbols() {
 	r, index := m.recipe, m.image.Symtab
-	if index == 0 || r.sections[index].content == contentNone {
+	if index == 0 || r.sections[index].content == contentNone || r.sections[index].Size == 0 {
 		return
 	}
 	r.sections[index].content = contentSymbols
@@ -165,7 +164,7 @@ func (m *maker) outlineRelocs() {
 	targets := map[uint32]bool{}
 	for i := range r.sections {
 		s := &r.sections[i]
-		if s.content == contentBytes && isRela(&s.Section) && s.Info != 0 && int64(s.Info) < int64(len(r.sections)) &&
+		if s.content == contentBytes && s.Size > 0 && isRela(&s.Section) && s.Info != 0 && int64(s.Info) < int64(len(r.sections)) &&
 			int(s.Link) == m.image.Symtab && m.symbols != nil && !targets[s.Info] {
 			s.content = contentRelocs
 			targets[s.Info] = true
@@ -173,26 +172,32 @@ func (m *maker) outlineRelocs() {
 	}
 }
 
-// dropOverlap takes the bytes from the first section that overlaps another
+// dropOverlaps takes the bytes from every section that begins within another
 // part of the image.
-func (m *maker) dropOverlap() bool {
+func (m *maker) dropOverlaps() {
 	r := m.recipe
 	table := m.image.Order.Uint64(r.header[40:])
-	covered := []piece{{0, elf64.HeaderSize, pieceHeader}, {table, table + uint64(len(r.sections))*elf64.SectionHeaderSize, pieceTable}}
+	parts := []piece{{0, elf64.HeaderSize, pieceHeader}, {table, table + uint64(len(r.sections))*elf64.SectionHeaderSize, pieceTable}}
 	for i := range r.sections {
-		s := &r.sections[i]
-		if s.content == contentNone || !s.InFile() || s.Size == 0 {
-			continue
+		if s := &r.sections[i]; s.content != contentNone && s.InFile() && s.Size > 0 {
+			parts = append(parts, piece{s.Offset, s.Offset + s.Size, i})
 		}
-		for _, c := range covered {
-			if s.Offset < c.end && c.start < s.Offset+s.Size {
-				s.content = contentNone
-				return true
-			}
-		}
-		covered = append(covered, piece{s.Offset, s.Offset + s.Size, i})
 	}
-	return false
+	slices.SortFunc(parts, func(a, b piece) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.section, b.section))
+	})
+	// The header is the first; of the others, the table must stay.
+	var end uint64
+	for _, p := range parts {
+		switch {
+		case p.section < 0:
+			end = max(end, p.end)
+		case p.start < end, p.start < table+uint64(len(r.sections))*elf64.SectionHeaderSize && table < p.end:
+			r.sections[p.section].content = contentNone
+		default:
+			end = p.end
+		}
+	}
 }
 
 // rest notes the bytes between sections and the digests.

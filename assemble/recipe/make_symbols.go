@@ -141,8 +141,8 @@ type identity struct {
 
 func (s *imageSymbol) identity() identity {
 	id := identity{s.name, s.Value, s.Size, s.Section, s.Shndx, s.Info, s.Other}
-	if s.Section != 0 {
-		id.shndx = 0
+	if wide := s.Section >= uint32(elf.SHN_LORESERVE); s.Section != 0 && wide == (s.Shndx == shnXindex) {
+		id.shndx = 0 // as it follows from the section
 	}
 	return id
 }
@@ -432,11 +432,11 @@ func (m *maker) aliases() error {
 	globals := make(map[string]uint64)
 	for i := range m.symbols {
 		if s := &m.symbols[i]; s.Bind() != elf.STB_LOCAL {
-			globals[s.name] = uint64(i) + 1
+			globals[s.name] = uint64(i)
 		}
 	}
 	w := writer{}
-	prev, last := uint64(0), uint64(0)
+	next, last := uint64(0), uint64(0)
 	for i, o := range m.f.objects {
 		for k := range o.NumSymbols() {
 			number := m.f.names[i] + uint64(k)
@@ -449,9 +449,9 @@ func (m *maker) aliases() error {
 			}
 			text, _ := elf64.CString(o.Strings, s.Name)
 			if out, ok := globals[string(text)]; ok {
-				w.uint(number - prev)
+				w.uint(number - next)
 				w.delta(out, last)
-				prev, last = number, out
+				next, last = number+1, out
 			}
 		}
 	}

@@ -9,6 +9,11 @@ const (
 	MaxInputs = 1 << 16 // objects
 	MaxImage  = 2 << 30 // bytes of an image
 	MaxRecipe = 1 << 28 // bytes of a recipe
+
+	// An image has at most MaxGrowth times as many bytes as recipe and objects
+	// have together, and FreeGrowth more.
+	MaxGrowth  = 16
+	FreeGrowth = 1 << 20
 )
 
 // Version is the version of the format that this package reads and writes.

@@ -13,7 +13,7 @@ type symbolTable struct {
 	entries []byte // in the image
 	count   int
 	names   []name    // of each symbol; nil if the names are not formed by a rule
-	wide    []uint32  // section of symbols whose st_shndx is SHN_XINDEX; nil if there is none
+	wide    []uint32  // section of symbols whose st_shndx is SHN_XINDEX; nil if they are not formed by a rule
 	strings int       // index of the contentStrings section, 0 if there is none
 	once    sync.Once // the names are formed
 	err     error     // of that
@@ -26,9 +26,10 @@ type name []byte
 type symbolReader struct {
 	reader
 	f       *former
-	n       int    // symbols written
-	prev    uint64 // number of the last symbol of the objects
-	section uint32 // of the last section symbol
+	n       int      // symbols written
+	prev    uint64   // number of the last symbol of the objects
+	section uint32   // of the last section symbol
+	next    []uint32 // by section: the next one behind it that has a symbol; 0 for none
 	sectsym []uint32
 	budget  int // bytes that names may still have
 }
@@ -61,6 +62,7 @@ func (f *former) formSymbols() error {
 		t.wide = make([]uint32, t.count)
 	}
 	r := symbolReader{reader: s.program.reader(), f: f, prev: ^uint64(0), sectsym: make([]uint32, len(f.r.sections))}
+	r.next = f.r.nextSectionSymbols()
 	r.budget = 64*t.count + len(s.program.b)
 	for _, o := range f.objects {
 		r.budget += 4 * len(o.Strings)
@@ -79,22 +81,18 @@ func (f *former) formSymbols() error {
 	}
 	f.sectionTargets(r.sectsym)
 	if t.strings == 0 {
-		return f.formNames(s.names.reader())
+		f.formNames(s.names.reader())
 	}
 	return nil
 }
 
 // formNames writes st_name of each symbol as it is spelt out.
-func (f *former) formNames(r reader) error {
+func (f *former) formNames(r reader) {
 	var at uint64
 	for b := f.syms.entries; len(b) > 0; b = b[elf64.SymbolSize:] {
 		at = r.delta(at)
 		f.put32(b, uint32(at))
 	}
-	if r.err == nil && !r.done() {
-		r.fail("there are more names than symbols")
-	}
-	return r.err
 }
 
 func (r *symbolReader) operation() {
@@ -160,9 +158,9 @@ func (r *symbolReader) copySymbol(number uint64, p patch) {
 		s.Value = f.move(from, s.Value)
 		s.Section = from.out
 	}
-	if f.syms.names != nil && p.mask&patchName == 0 {
+	if f.syms.names != nil && p.mask&patchName == 0 && s.Name != 0 {
 		text, ok := elf64.CString(o.Strings, s.Name)
-		if !ok && s.Name != 0 {
+		if !ok {
 			r.fail("symbol %d of the objects has no name", number)
 			return
 		}
@@ -197,11 +195,16 @@ func (r *symbolReader) put(s elf64.Symbol, p patch) {
 	if p.mask&patchOther != 0 {
 		s.Other = p.other
 	}
-	if p.mask&patchShndx != 0 {
+	switch {
+	case p.mask&patchShndx != 0:
 		s.Shndx, s.Section = p.shndx, p.section
 		if p.shndx < uint16(elf.SHN_LORESERVE) {
 			s.Section = uint32(p.shndx)
 		}
+	case s.Section >= uint32(elf.SHN_LORESERVE):
+		s.Shndx = shnXindex
+	case s.Section != 0:
+		s.Shndx = uint16(s.Section)
 	}
 	if p.mask&patchValue != 0 {
 		s.Value = p.value
@@ -212,16 +215,8 @@ func (r *symbolReader) put(s elf64.Symbol, p patch) {
 	if p.mask&patchName != 0 && t.names != nil {
 		r.name(p.name)
 	}
-	switch {
-	case s.Section >= uint32(elf.SHN_LORESERVE):
-		if t.wide == nil {
-			r.fail("a symbol is in section %d, and there are no extended indices", s.Section)
-			return
-		}
-		s.Shndx = shnXindex
+	if s.Shndx == shnXindex && t.wide != nil {
 		t.wide[r.n] = s.Section
-	case s.Section != 0:
-		s.Shndx = uint16(s.Section)
 	}
 	if s.Type() == elf.STT_SECTION && s.Section != 0 && int64(s.Section) < int64(len(r.sectsym)) {
 		r.section = s.Section
@@ -240,14 +235,24 @@ func (r *symbolReader) put(s elf64.Symbol, p patch) {
 
 // nextSection writes the symbol of the next section that can have one.
 func (r *symbolReader) nextSection() {
-	sections := r.f.r.sections
-	for r.section++; int64(r.section) < int64(len(sections)); r.section++ {
-		if hasSectionSymbol(&sections[r.section].Section) {
-			r.put(elf64.Symbol{Info: elf.ST_INFO(elf.STB_LOCAL, elf.STT_SECTION), Section: r.section}, patch{})
-			return
+	next := r.next[r.section]
+	if next == 0 {
+		r.fail("there are more section symbols than sections")
+		return
+	}
+	r.put(elf64.Symbol{Info: elf.ST_INFO(elf.STB_LOCAL, elf.STT_SECTION), Section: next}, patch{})
+}
+
+// nextSectionSymbols is for each section the next one behind it that has a
+// symbol, 0 for none.
+func (r *Recipe) nextSectionSymbols() []uint32 {
+	next := make([]uint32, len(r.sections))
+	for i := len(r.sections) - 1; i > 0; i-- {
+		if next[i-1] = next[i]; hasSectionSymbol(&r.sections[i].Section) {
+			next[i-1] = uint32(i)
 		}
 	}
-	r.fail("there are more section symbols than sections")
+	return next
 }
 
 // hasSectionSymbol tells whether ld gives a section of that kind a symbol.
@@ -263,17 +268,17 @@ func hasSectionSymbol(s *elf64.Section) bool {
 // that does not follow from the symbol table.
 func (f *former) alias() error {
 	r := f.r.aliases.reader()
-	number, out := uint64(0), uint64(0)
+	number, out := ^uint64(0), uint64(0)
 	for !r.done() {
-		number += r.below(f.symbols, "the symbol of an alias")
+		number += 1 + r.below(f.symbols, "the symbol of an alias")
 		out = r.delta(out)
-		if r.err == nil && (number >= f.symbols || out > uint64(f.syms.count)) {
+		if r.err == nil && (number >= f.symbols || out >= uint64(f.syms.count)) {
 			r.fail("symbol %d of the objects or %d of the image does not exist", number, out)
 		}
 		if r.err != nil {
 			return r.err
 		}
-		f.targets[number] = target{out: uint32(out)}
+		f.targets[number] = target{out: uint32(out) + 1}
 	}
 	return nil
 }

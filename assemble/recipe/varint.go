@@ -14,13 +14,12 @@ func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
 // writer appends the elements of a recipe.
 type writer struct{ b []byte }
 
-func (w *writer) uint(v uint64)         { w.b = binary.AppendUvarint(w.b, v) }
-func (w *writer) delta(v, from uint64)  { w.uint(zigzag(int64(v - from))) }
-func (w *writer) bytes(p []byte)        { w.b = append(w.b, p...) }
-func (w *writer) counted(p []byte)      { w.uint(uint64(len(p))); w.bytes(p) }
-func (w *writer) op(kind, arg uint64)   { w.uint(arg<<2 | kind) }
-func (w *writer) text(s string)         { w.uint(uint64(len(s))); w.b = append(w.b, s...) }
-func (w *writer) fixed(p []byte, n int) { w.bytes(p[:n]) }
+func (w *writer) uint(v uint64)        { w.b = binary.AppendUvarint(w.b, v) }
+func (w *writer) delta(v, from uint64) { w.uint(zigzag(int64(v - from))) }
+func (w *writer) bytes(p []byte)       { w.b = append(w.b, p...) }
+func (w *writer) counted(p []byte)     { w.uint(uint64(len(p))); w.bytes(p) }
+func (w *writer) op(kind, arg uint64)  { w.uint(arg<<2 | kind) }
+func (w *writer) text(s string)        { w.uint(uint64(len(s))); w.b = append(w.b, s...) }
 
 // reader takes the elements of a recipe apart. The first thing that is wrong
 // is kept; from then on all reads give zero.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -94,7 +95,7 @@ func describeRecipe(path string, r *recipeFile) *recipeInfo {
 	for _, s := range r.Sections() {
 		flags := ""
 		if s.Flags != 0 {
-			flags = s.Flags.String()
+			flags = elf.SectionFlag(s.Flags).String()
 		}
 		info.Sections = append(info.Sections, sectionInfo{s.Name, s.Type.String(), flags, s.Size, s.How})
 	}
