@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build demo demo-nvidia check test test-signatures test-crash-mutations bench clean
+.PHONY: help build demo demo-nvidia check test corpus test-recipe test-signatures test-crash-mutations fuzz bench man clean
 .DEFAULT_GOAL := build
 
 build: ## build ./koweld, static
@@ -20,11 +20,22 @@ check: ## format, analysis, tests: minutes; no root, no network
 test: ## check, and all that needs root and Debian's packages; what CI runs
 	@.ci/tier test
 
+corpus: ## kernel modules of Debian to try recipes on (hours the first time, 20 GB); see testdata/corpus
+	@testdata/corpus/build.sh
+
+test-recipe: ## a recipe of each module of the corpus: made, applied, tampered with
+	$(GO) run ./tools/recipes -ld $$(testdata/corpus/build.sh --indices)
+
 test-signatures: ## Debian's own signatures, every one, of five kernels (510 MB the first time)
 	@testdata/signatures/run.sh
 
 test-crash-mutations: ## leave out or swap each step of the transaction: the proof must notice (10 minutes)
 	@$(GO) run ./tools/mutate
+
+# FUZZ_CPU is what each target gets in all; what it has had already is in the ledger.
+FUZZ_CPU ?= 1h
+fuzz: ## each fuzz target for FUZZ_CPU (1h) of processor time, resumable; prints the ledger
+	@$(GO) run ./tools/fuzz -cpu $(FUZZ_CPU)
 
 bench: ## speed and memory beside ld, cp, sign-file and sha256sum; see docs/performance.md
 	$(GO) test -run '^$$' -bench . -benchmem ./...
@@ -37,4 +48,4 @@ clean: ## remove what was built here
 	$(RM) -r koweld build
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 17
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 22

@@ -13,12 +13,34 @@ import (
 
 // Weigh estimates the bytes of memory that welding m takes at its peak. The
 // image is there once, beside what it is formed of (ld needs a quarter more
-// than the image, a compressed module at most as much), and later beside the
-// compressed file.
-func Weigh(m *manifest.Module) int64 {
+// than the image, a compressed module at most as much, a recipe all objects),
+// and later beside the compressed file.
+func (w *Welder) Weigh(m *manifest.Module) int64 {
 	const longest = 1 << 60 // the declared size is a claim: no overflow
-	return 2*min(m.Image.Size, longest) + encoderMemory[m.Compress] + 1<<20
+	image := min(m.Image.Size, longest)
+	beside := image
+	for _, f := range m.Form {
+		beside = max(beside, w.weighObjects(f))
+	}
+	return image + min(beside, longest) + encoderMemory[m.Compress] + 1<<20
 }
+
+// weighObjects is the size of what a recipe is applied to, as it is on the disk
+// now. One that has changed when it is opened is most likely refused: the recipe
+// knows the size of each object.
+func (w *Welder) weighObjects(f manifest.Form) int64 {
+	if f.Recipe == "" {
+		return 0
+	}
+	sum := decoded * sizeOf(w.FS, f.Recipe)
+	for _, name := range f.Inputs {
+		sum += sizeOf(w.FS, name)
+	}
+	return sum
+}
+
+// decoded is how many bytes of memory a byte of a recipe takes at most.
+const decoded = 16
 
 // encoderMemory is what an encoder holds beside its output, in bytes.
 var encoderMemory = map[manifest.Compression]int64{
@@ -28,7 +50,7 @@ var encoderMemory = map[manifest.Compression]int64{
 }
 
 // All welds modules of man, at most procs at once, and no more at once than
-// [Weigh] fits into memory bytes; one that alone weighs more runs by itself.
+// [Welder.Weigh] fits into memory bytes; one that alone weighs more runs by itself.
 // As soon as the module of index i is welded, each(i, …) is called, never two
 // at a time, in any order; its memory is free when each has returned and kept
 // nothing.
@@ -43,7 +65,7 @@ func (w *Welder) All(ctx context.Context, man *manifest.Manifest, modules []*man
 	room := semaphore.NewWeighted(memory)
 	var workers sync.WaitGroup
 	for i, m := range modules {
-		weight := min(Weigh(m), memory)
+		weight := min(w.Weigh(m), memory)
 		if slots.Acquire(ctx, 1) != nil || room.Acquire(ctx, weight) != nil {
 			break // ctx is done
 		}

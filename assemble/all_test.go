@@ -140,7 +140,7 @@ func TestAllKeepsItsBounds(t *testing.T) {
 	for i := range 5 {
 		modules = append(modules, b.module(fmt.Sprintf("m%d", i), plain, manifest.Form{Link: []manifest.Input{object("a.o")}}))
 	}
-	weight := assemble.Weigh(modules[0])
+	weight := b.welder.Weigh(modules[0])
 	tests := []struct {
 		name    string
 		procs   int
@@ -175,10 +175,11 @@ func TestWeighGrowsWithTheImageAndNeverOverflows(t *testing.T) {
 	m := func(size int64, c manifest.Compression) *manifest.Module {
 		return &manifest.Module{Image: manifest.Image{Size: size}, Compress: c}
 	}
-	assert.GreaterOrEqual(t, assemble.Weigh(m(100<<20, manifest.None)), int64(200<<20))
+	w := assemble.Welder{}
+	assert.GreaterOrEqual(t, w.Weigh(m(100<<20, manifest.None)), int64(200<<20))
 	for _, c := range compressions() {
-		assert.Greater(t, assemble.Weigh(m(100<<20, c)), assemble.Weigh(m(100<<20, manifest.None)))
-		assert.Positive(t, assemble.Weigh(m(math.MaxInt64, c)))
+		assert.Greater(t, w.Weigh(m(100<<20, c)), w.Weigh(m(100<<20, manifest.None)))
+		assert.Positive(t, w.Weigh(m(math.MaxInt64, c)))
 	}
 }
 

@@ -83,12 +83,13 @@ type ImageError struct {
 
 // Try is what came of one way to an image.
 type Try struct {
-	Engine   string // EngineLink or EngineWhole
-	Tool     string // the linker's own version line, or ""
-	Recorded string // the linker that the manifest records, if Tool is another; or ""
-	Size     int64  // of the image, in bytes
-	SHA256   string // of the image, hex; "" if the size was wrong already
-	Err      error  // why there is no image, or nil
+	Engine   string   // EngineRecipe, EngineLink or EngineWhole
+	Tool     string   // the linker's own version line, or ""
+	Recorded string   // the linker that the manifest records, if Tool is another; or ""
+	Size     int64    // of the image, in bytes
+	SHA256   string   // of the image, hex; "" if the size was wrong already
+	Differs  []string // the sections that are not those of the declared image; nil if no recipe tells
+	Err      error    // why there is no image, or nil
 }
 
 func (e *ImageError) Error() string {
@@ -131,6 +132,9 @@ func (t Try) text(want manifest.Image) string {
 	if t.Recorded != "" {
 		by += ", recorded is " + t.Recorded
 	}
+	if t.Err == nil && len(t.Differs) > 0 {
+		by += "; it differs in " + some(t.Differs)
+	}
 	switch {
 	case t.Err != nil:
 		return fmt.Sprintf("%s: %v", by, t.Err)
@@ -140,10 +144,21 @@ func (t Try) text(want manifest.Image) string {
 	return fmt.Sprintf("image digest %s is not the declared %s (%s)", t.SHA256, want.SHA256, by)
 }
 
+// some names the first of many.
+func some(names []string) string {
+	const most = 8
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d others", strings.Join(names[:most], ", "), len(names)-most)
+}
+
 func (t Try) hint() string {
 	switch {
 	case t.Err != nil:
 		return hint(t.Err)
+	case t.Engine == EngineRecipe:
+		return "recipe and objects are what they were when it was made: report this as a bug of koweld"
 	case t.Recorded != "":
 		return "install " + t.Recorded + ", or a package of the module that was built for this release"
 	case t.Engine == EngineLink:

@@ -14,6 +14,7 @@ import (
 
 // image is a formed image whose size and digest are the declared ones.
 type image struct {
+	way      int // index of the form that gave it
 	engine   string
 	tool     string
 	bytes    []byte
@@ -26,24 +27,21 @@ type outcome struct {
 	tool     string // version line of the linker
 	recorded string // linker of the manifest, if it is another
 	size     int64
-	bytes    []byte // nil if the size is not the declared one
-	digests  *digests
+	bytes    []byte   // nil if they are not in memory
+	digests  *digests // nil if the size is not the declared one
 }
 
 // form tries the ways of a module in order; h is the signature's hash.
 func (w *Welder) form(ctx context.Context, man *manifest.Manifest, m *manifest.Module, h crypto.Hash) (*image, error) {
 	failed := &ImageError{Module: m.Name, Want: m.Image}
-	for _, f := range m.Form {
-		engine := EngineLink
-		if f.Whole != "" {
-			engine = EngineWhole
-		}
+	for way, f := range m.Form {
+		engine := engineOf(f)
 		out, err := w.try(ctx, man, m, f, h)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("cannot weld %s.ko: %w", m.Name, context.Cause(ctx))
 		}
 		t := Try{Engine: engine, Tool: out.tool, Recorded: out.recorded, Size: out.size, Err: err}
-		if err == nil && out.bytes != nil {
+		if err == nil && out.digests != nil {
 			t.SHA256 = out.digests.image()
 		}
 		if t.SHA256 == m.Image.SHA256 {
@@ -51,6 +49,7 @@ func (w *Welder) form(ctx context.Context, man *manifest.Manifest, m *manifest.M
 				return nil, err
 			}
 			return &image{
+				way:      way,
 				engine:   engine,
 				tool:     out.tool,
 				bytes:    out.bytes,
@@ -58,16 +57,33 @@ func (w *Welder) form(ctx context.Context, man *manifest.Manifest, m *manifest.M
 				warnings: warnings(failed, t),
 			}, nil
 		}
+		if err == nil && out.bytes != nil {
+			t.Differs = w.differences(man, m, out.bytes)
+		}
 		failed.Tries = append(failed.Tries, t)
 	}
 	return nil, failed
 }
 
 func (w *Welder) try(ctx context.Context, man *manifest.Manifest, m *manifest.Module, f manifest.Form, h crypto.Hash) (outcome, error) {
-	if f.Whole != "" {
+	switch engineOf(f) {
+	case EngineWhole:
 		return w.whole(ctx, m, f.Whole, h)
+	case EngineRecipe:
+		return w.recipe(ctx, man, m, f, h)
 	}
 	return w.link(ctx, man, m, f.Link, h)
+}
+
+// engineOf is the engine of a way.
+func engineOf(f manifest.Form) string {
+	switch {
+	case f.Whole != "":
+		return EngineWhole
+	case f.Recipe != "":
+		return EngineRecipe
+	}
+	return EngineLink
 }
 
 // warnings tells of the ways that failed before, and of another linker than

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"koweld/assemble/modsig"
@@ -19,8 +20,9 @@ import (
 
 // The engines that form an image; see [manifest.Form].
 const (
-	EngineLink  = "link"
-	EngineWhole = "whole"
+	EngineRecipe = "recipe"
+	EngineLink   = "link"
+	EngineWhole  = "whole"
 )
 
 // Welder forms, proves and signs modules; it never writes a target. It is safe
@@ -35,19 +37,24 @@ type Welder struct {
 	// ProcFD is where a process finds its own descriptors; "" means
 	// /proc/self/fd. Where it is not there, inputs are copied.
 	ProcFD string
-	Now    time.Time    // for warnings of expired certificates
-	Log    *slog.Logger // what linkers print beside success; nil for nowhere
+	// Procs is how many processors the modules under way may use in all: where
+	// they are fewer, one that a recipe forms uses several. 0 is 1.
+	Procs int
+	Now   time.Time    // for warnings of expired certificates
+	Log   *slog.Logger // what linkers print beside success; nil for nowhere
 
 	mu      sync.Mutex
 	signers map[*manifest.Manifest][]*x509.Certificate
 	lines   map[string]string // version line by path of a linker
 	folders int               // scratch folders made so far
+	running atomic.Int32      // modules under way
 }
 
 // Welded is a proven module, ready to be placed.
 type Welded struct {
-	Engine          string // that formed it: EngineLink or EngineWhole
-	Tool            string // the linker's own version line; "" for EngineWhole
+	Engine          string // that formed it: EngineRecipe, EngineLink or EngineWhole
+	Way             int    // index of the form that gave the image
+	Tool            string // the linker's own version line; "" for the other engines
 	Signer          Signer
 	SignatureSHA256 string   // of the detached signature's file, hex
 	ImageSHA256     string   // hex
@@ -69,6 +76,8 @@ type Signer struct {
 // attaches the signature and compresses the whole. Its errors are *InputError,
 // *SignerError, *ImageError and *SignatureError, or wrap that of ctx.
 func (w *Welder) Weld(ctx context.Context, man *manifest.Manifest, m *manifest.Module) (*Welded, error) {
+	w.running.Add(1)
+	defer w.running.Add(-1)
 	certs, err := w.LoadSigners(man)
 	if err != nil {
 		return nil, err
@@ -86,6 +95,7 @@ func (w *Welder) Weld(ctx context.Context, man *manifest.Manifest, m *manifest.M
 		return nil, &SignatureError{Module: m.Name, File: m.Signature, Err: err}
 	}
 	welded := &Welded{
+		Way:    img.way,
 		Engine: img.engine,
 		Tool:   img.tool,
 		Signer: Signer{

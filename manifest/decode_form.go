@@ -16,25 +16,56 @@ func (d *decoder) forms(v *value, objects string) []Form {
 
 func (d *decoder) form(v *value, objects string) Form {
 	form := Form{Pos: v.pos}
-	if recipe := v.member("recipe"); recipe != nil {
-		// The keys that will go with it are not known here.
-		d.errorf(recipe, "", "reserved for a later koweld")
+	m := d.fields(v, "whole", "link", "recipe", "inputs")
+	if m.v == nil {
 		return form
 	}
-	m := d.fields(v, "whole", "link")
-	whole, link := m.get("whole"), m.get("link")
+	var ways []string
+	for _, way := range []string{"whole", "link", "recipe"} {
+		if m.get(way) != nil {
+			ways = append(ways, way)
+		}
+	}
+	inputs := m.get("inputs")
 	switch {
-	case m.v == nil:
-	case whole != nil && link != nil:
-		d.errorf(v, "a list of ways has one way an item", "whole and link are two ways")
-	case whole != nil:
-		form.Whole, _ = d.input(whole, objects)
-	case link != nil:
-		form.Link = d.inputs(link, objects, 0)
-	case len(m.meant) == 0:
-		d.errorf(v, "", "no way is given: whole or link")
+	case len(ways) > 1:
+		d.errorf(v, "a list of ways has one way an item", "%s are %d ways", strings.Join(ways, " and "), len(ways))
+	case len(ways) == 0 && inputs == nil:
+		if len(m.meant) == 0 {
+			d.errorf(v, "", "no way is given: whole, link or recipe")
+		}
+	case len(ways) == 0 || ways[0] == "recipe":
+		if recipe := m.need("recipe"); recipe != nil {
+			form.Recipe, _ = d.input(recipe, objects)
+		}
+		form.Inputs = d.recipeInputs(m.need("inputs"), objects)
+	case inputs != nil:
+		d.errorf(inputs, "", "goes with recipe, and not with %s", ways[0])
+	case ways[0] == "whole":
+		form.Whole, _ = d.input(m.get("whole"), objects)
+	default:
+		form.Link = d.inputs(m.get("link"), objects, 0)
 	}
 	return form
+}
+
+// recipeInputs are the objects that a recipe is applied to.
+func (d *decoder) recipeInputs(v *value, objects string) []string {
+	var inputs []string
+	first := map[string]Pos{}
+	for _, e := range d.filled(v) {
+		in, ok := d.input(e, objects)
+		if !ok {
+			continue
+		}
+		if pos, twice := first[in]; twice {
+			d.errorf(e, "", "%s is there twice; first at %d:%d", in, pos.Line, pos.Column)
+			continue
+		}
+		first[in] = e.pos
+		inputs = append(inputs, in)
+	}
+	return inputs
 }
 
 // inputs are what one call of ld is given. They lie in one folder then, so

@@ -45,8 +45,10 @@ type (
 		Compress  string     `yaml:"compress"`
 	}
 	fullForm struct {
-		Whole string `yaml:"whole,omitempty"`
-		Link  []any  `yaml:"link,omitempty"` // a string or a fullStep
+		Whole  string   `yaml:"whole,omitempty"`
+		Link   []any    `yaml:"link,omitempty"` // a string or a fullStep
+		Recipe string   `yaml:"recipe,omitempty"`
+		Inputs []string `yaml:"inputs,omitempty"`
 	}
 	fullStep struct {
 		Name    string `yaml:"name"`
@@ -113,7 +115,7 @@ func (m *Module) full() fullModule {
 		Compress:  string(m.Compress),
 	}
 	for _, way := range m.Form {
-		f.Form = append(f.Form, fullForm{way.Whole, fullInputs(way.Link)})
+		f.Form = append(f.Form, fullForm{way.Whole, fullInputs(way.Link), way.Recipe, way.Inputs})
 	}
 	return f
 }

@@ -14,11 +14,14 @@ type Module struct {
 // Target is Install with the suffix of the compression.
 func (m *Module) Target() string { return m.Install + m.Compress.Suffix() }
 
-// Form is one way to form an image; exactly one of Whole and Link is set.
+// Form is one way to form an image; exactly one of Whole, Link and Recipe is
+// set.
 type Form struct {
-	Whole string // absolute path of an unsigned module, plain or compressed
-	Link  []Input
-	Pos   Pos
+	Whole  string // absolute path of an unsigned module, plain or compressed
+	Link   []Input
+	Recipe string   // absolute path of a recipe, plain or compressed by zstd
+	Inputs []string // absolute paths of the recipe's objects in its order, at least one, no two the same
+	Pos    Pos
 }
 
 // Input of a link: an object file, or a step of ld -r that makes one.

@@ -62,6 +62,9 @@ var beyondSchema = map[string]string{
 	"flags-z-flag.yaml":        "across items: -z and its keyword",
 	"flags-keyword-alone.yaml": "across items: -z and its keyword",
 	"link-deep.yaml":           "depth",
+
+	// Relative paths and folders.
+	"recipe-input-twice-spelt.yaml": "an absolute path is a relative one",
 }
 
 var schema = sync.OnceValues(func() (*jsonschema.Resolved, error) {

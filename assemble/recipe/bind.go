@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -134,7 +135,7 @@ func (f *former) bind() error {
 	}
 	for _, o := range f.order {
 		slices.SortFunc(o, func(a, b uint32) int {
-			return compare2(f.places[a].lowest, uint64(a), f.places[b].lowest, uint64(b))
+			return cmp.Or(cmp.Compare(f.places[a].lowest, f.places[b].lowest), cmp.Compare(a, b))
 		})
 	}
 	return nil

@@ -125,8 +125,8 @@ func (l *Literal) addSymbols(r reader) {
 	}
 }
 
-// SectionName is the name of section i of the image. The names are always
-// literals, so that a recipe can be read without the objects.
+// SectionName is the name of section i of the image. [Make] lets the names be
+// a literal, so that a recipe can be read without the objects.
 func (r *Recipe) SectionName(i int) string {
 	return r.sections[i].nameIn(r.sectionNames(), i)
 }
@@ -142,12 +142,9 @@ func (s *section) nameIn(names []byte, i int) string {
 	return fmt.Sprintf("#%d", i)
 }
 
-const (
-	maxSectionName = 1 << 10  // bytes; thousands of sections may claim one name
-	maxNameZeros   = 64 << 10 // bytes of zeros between the names of sections
-)
+const maxSectionName = 1 << 10 // bytes; thousands of sections may claim one name
 
-// sectionNames are the bytes of the section names, as far as they are literal.
+// sectionNames are the bytes of the section names, if they are one literal.
 func (r *Recipe) sectionNames() []byte {
 	order, err := elf64.ByteOrder(r.Machine.Data)
 	if err != nil {
@@ -161,21 +158,10 @@ func (r *Recipe) sectionNames() []byte {
 		return nil
 	}
 	p := r.sections[i].program.reader()
-	var table []byte
-	zeros := uint64(maxNameZeros)
-	for !p.done() {
-		kind, arg := p.op()
-		switch {
-		case kind == opLiteral:
-			table = append(table, p.take(int(arg), "a literal")...)
-		case kind == opZero && arg <= zeros:
-			table = append(table, make([]byte, arg)...)
-			zeros -= arg
-		default:
-			return table
-		}
+	if kind, length := p.op(); kind == opLiteral && !p.done() {
+		return p.take(int(length), "the names of sections")
 	}
-	return table
+	return nil
 }
 
 // objtoolTables are the sections that objtool makes (tools/objtool in the

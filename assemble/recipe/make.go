@@ -56,7 +56,9 @@ type maker struct {
 	sources []string // names of the objects' sections, by number
 
 	symbols    []imageSymbol
-	refs       []bool // by number of a symbol: a relocation is against it
+	refs       []bool          // by number of a symbol: a relocation is against it
+	gathered   [][]uint64      // by section of the image: what can have gone there
+	merged     map[uint64]bool // by number of a section of the objects: its strings are anchored
 	blocks     *blocks
 	tailMerged bool // RuleTailMerge holds
 }

@@ -55,8 +55,9 @@ type bytesWriter struct {
 	prev  uint64 // number of the section of the last opWhole or opCopy
 	end   uint64 // offset behind the last opCopy
 	pos   uint64
-	lit   []byte // literal bytes that wait
-	zero  uint64 // zeros that wait
+	known map[string]blockAt // where objects have strings of a section that was merged
+	lit   []byte             // literal bytes that wait
+	zero  uint64             // zeros that wait
 }
 
 // place writes the section of that number, which lies at the delta of its
@@ -123,10 +124,14 @@ func (w *bytesWriter) fill(end uint64) {
 	if end <= w.pos {
 		return
 	}
-	if w.want == nil {
+	switch {
+	case w.want == nil:
 		w.zero += end - w.pos
 		w.pos = end
-		return
+	case int(w.index) == w.m.image.Names:
+		// One literal: to be read without the objects.
+		w.lit = append(w.lit, w.want[w.pos:end]...)
+		w.pos = end
 	}
 	for w.pos < end {
 		rest := w.want[w.pos:end]
@@ -136,7 +141,11 @@ func (w *bytesWriter) fill(end uint64) {
 			w.pos += uint64(n)
 			continue
 		}
-		if n, from, length := w.find(rest); length > 0 {
+		if b, length := w.knownString(rest); length > 0 {
+			w.copy(b.section, uint64(b.offset), length)
+			continue
+		}
+		if n, from, length := w.m.findBlock(rest); length > 0 {
 			w.copy(n, from, length)
 			continue
 		}
@@ -146,13 +155,22 @@ func (w *bytesWriter) fill(end uint64) {
 	}
 }
 
-// find finds bytes in the objects, but for the names of sections: they are to
-// be read without the objects.
-func (w *bytesWriter) find(want []byte) (n, from, length uint64) {
-	if int(w.index) == w.m.image.Names {
-		return 0, 0, 0
+// knownString finds the string that rest begins with, at the beginning of a
+// string of the section.
+func (w *bytesWriter) knownString(rest []byte) (at blockAt, length uint64) {
+	const worth = 6 // bytes
+	if w.known == nil || w.pos > 0 && w.want[w.pos-1] != 0 {
+		return at, 0
 	}
-	return w.m.findBlock(want)
+	k := bytes.IndexByte(rest, 0)
+	if k+1 < worth {
+		return at, 0
+	}
+	at, ok := w.known[string(rest[:k])]
+	if !ok {
+		return at, 0
+	}
+	return at, uint64(k) + 1
 }
 
 func leadingZeros(b []byte) int {
@@ -190,7 +208,7 @@ func (w *bytesWriter) flushZero() {
 // where it is now.
 func (w *bytesWriter) strings() {
 	var sources []uint64
-	for _, n := range w.m.candidates(w.index) {
+	for _, n := range w.m.gathered[w.index] {
 		if p := &w.m.f.places[n]; p.out == 0 && isStrings(p.section()) {
 			sources = append(sources, n)
 		}
@@ -215,27 +233,42 @@ func (w *bytesWriter) strings() {
 	}
 }
 
+// anchorStrings anchors each string of a section where at has it, if most are
+// there; so a section leads to one section of the image.
 func (w *bytesWriter) anchorStrings(n uint64, at map[string]uint64) {
 	p := &w.m.f.places[n]
 	data := p.object.Contents(p.index)
-	var delta uint64
-	first := true
+	type found struct{ from, to uint64 }
+	var moved []found
+	strings := 0
+	if w.known == nil {
+		w.known = make(map[string]blockAt)
+	}
 	for pos := 0; pos < len(data); {
 		k := bytes.IndexByte(data[pos:], 0)
 		if k < 0 {
 			break
 		}
-		if to, ok := at[string(data[pos:pos+k])]; ok && (first || to-uint64(pos) != delta) {
-			from := uint64(pos)
-			if first {
-				// What lies before the first string that is found has no
-				// better place.
-				to -= from
-				from = 0
-			}
-			w.anchor(n, from, to)
-			delta, first = to-from, false
+		strings++
+		w.known[string(data[pos:pos+k])] = blockAt{n, uint32(pos)}
+		if to, ok := at[string(data[pos:pos+k])]; ok {
+			moved = append(moved, found{uint64(pos), to})
 		}
 		pos += k + 1
+	}
+	if len(moved) == 0 || 2*len(moved) < strings || w.m.merged[n] {
+		return
+	}
+	if w.m.merged == nil {
+		w.m.merged = make(map[uint64]bool)
+	}
+	w.m.merged[n] = true
+	// What lies before the first string that is found has no better place.
+	moved[0].to -= moved[0].from
+	moved[0].from = 0
+	for i, f := range moved {
+		if i == 0 || f.to-f.from != moved[i-1].to-moved[i-1].from {
+			w.anchor(n, f.from, f.to)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"debug/elf"
+	"iter"
 	"slices"
 	"strings"
 
@@ -21,6 +22,7 @@ func (m *maker) place() error {
 		m.elect(uint64(n), votes[uint64(n)], free)
 	}
 	wanted := m.wanted()
+	m.gathered = m.gather()
 	for j := range m.recipe.sections {
 		if m.holds(j) {
 			m.tile(uint32(j), wanted, &free[j])
@@ -168,45 +170,77 @@ func (m *maker) wanted() []bool {
 	return wanted
 }
 
-// mayLieIn tells from the names whether a section can have gone to another:
-// to one of its own name, or to the one that module.lds gathers it in
-// (scripts/module.lds.S in the kernel).
-func mayLieIn(from, to string) bool {
-	switch {
-	case from == to:
-		return true
-	case strings.HasPrefix(from, to) && from[len(to)] == '.':
-		return true
-	case strings.HasPrefix(to, "__k") && strings.HasPrefix(from, "_"+to+"+"):
-		return true
+// gatheredBy are the names of the sections of an image that a section of an
+// object can have gone to: its own name, and those that linker scripts gather
+// it in, as scripts/module.lds.S in the kernel does.
+func gatheredBy(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if !yield(name) {
+			return
+		}
+		for i := len(name) - 1; i > 0; i-- {
+			if name[i] == '.' && !yield(name[:i]) {
+				return
+			}
+		}
+		// ___ksymtab+NAME, ___kcrctab_gpl+NAME
+		if base, _, ok := strings.Cut(name, "+"); ok && strings.HasPrefix(base, "___k") {
+			yield(base[1:])
+		}
 	}
-	return false
 }
 
-// candidates are the numbers of sections that can have gone to section j.
-func (m *maker) candidates(j uint32) []uint64 {
-	var list []uint64
-	for n := range m.f.places {
-		p := &m.f.places[n]
-		if p.index == 0 || !hasSectionSymbol(p.section()) {
-			continue
-		}
-		if p.out == j || p.out == 0 && mayLieIn(m.sources[n], m.names[j]) {
-			list = append(list, uint64(n))
+// gather lists for each section of the image, by number, the sections of the
+// objects that can have gone there. Of many sections of one name, those of the
+// objects are meant for those of the image in their order: each looks only at
+// the next ones.
+func (m *maker) gather() [][]uint64 {
+	const next = 256
+	byName := make(map[string][]uint32)
+	for j := range m.recipe.sections {
+		if m.holds(j) {
+			byName[m.names[j]] = append(byName[m.names[j]], uint32(j))
 		}
 	}
-	return list
+	lists := make([][]uint64, len(m.recipe.sections))
+	turn := make(map[string]int)
+	for n := range m.f.places {
+		p := &m.f.places[n]
+		switch {
+		case p.index == 0 || !hasSectionSymbol(p.section()):
+			continue
+		case p.out != 0:
+			lists[p.out] = append(lists[p.out], uint64(n))
+			continue
+		}
+		for name := range gatheredBy(m.sources[n]) {
+			outs := byName[name]
+			if len(outs) > next {
+				from := min(turn[name], len(outs)-next)
+				turn[name]++
+				outs = outs[from : from+next]
+			}
+			for _, j := range outs {
+				lists[j] = append(lists[j], uint64(n))
+			}
+		}
+	}
+	return lists
 }
 
 // tile places what is left of the candidates for section j, each behind the
 // one before it where the bytes agree.
 func (m *maker) tile(j uint32, wanted []bool, free *intervals) {
 	var cursor uint64
-	for _, n := range m.candidates(j) {
+	for _, n := range m.gathered[j] {
 		p := &m.f.places[n]
 		s := p.section()
-		if p.out != 0 {
+		switch p.out {
+		case 0:
+		case j:
 			cursor = p.delta + s.Size
+			continue
+		default:
 			continue
 		}
 		if s.Size == 0 && !wanted[n] {

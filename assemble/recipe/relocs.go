@@ -139,7 +139,10 @@ func (f *former) sortRelocs(relocs []byte) {
 		keys[i] = key{f.uint64(relocs[i*elf64.RelaSize:]), uint32(i)}
 	}
 	slices.SortFunc(keys, func(a, b key) int {
-		return cmp.Or(cmp.Compare(a.offset, b.offset), cmp.Compare(a.index, b.index))
+		if a.offset != b.offset {
+			return cmp.Compare(a.offset, b.offset)
+		}
+		return cmp.Compare(a.index, b.index)
 	})
 	old := slices.Clone(relocs)
 	for i, k := range keys {

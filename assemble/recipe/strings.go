@@ -56,7 +56,10 @@ func tailMerge(names []name) (at []uint32, size uint64) {
 		if a.key != b.key {
 			return cmp.Compare(a.key, b.key)
 		}
-		return cmp.Or(compareReversed(names[a.index], names[b.index]), cmp.Compare(a.index, b.index))
+		if c := compareReversed(names[a.index], names[b.index]); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.index, b.index)
 	})
 	// into is the name that each one is found in: itself if the table has a
 	// copy of its own.
@@ -111,8 +114,4 @@ func compareReversed(a, b name) int {
 		}
 	}
 	return cmp.Compare(len(a), len(b))
-}
-
-func compare2(a1, a2, b1, b2 uint64) int {
-	return cmp.Or(cmp.Compare(a1, b1), cmp.Compare(a2, b2))
 }

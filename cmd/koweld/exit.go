@@ -8,6 +8,7 @@ import (
 
 	"koweld/assemble"
 	"koweld/assemble/modsig"
+	"koweld/assemble/recipe"
 	"koweld/internal/store"
 	"koweld/internal/txn"
 	"koweld/internal/unit"
@@ -86,7 +87,7 @@ func codeOf(err error) int {
 		is[*assemble.SignerError](err), is[*unit.TargetError](err):
 		return exitRefused
 	case is[manifest.ErrorList](err), is[*manifest.Error](err), is[*manifest.NeedsError](err),
-		is[*modsig.FormatError](err):
+		is[*modsig.FormatError](err), is[*recipe.FormatError](err), is[*recipe.NewerError](err):
 		return exitMalformed
 	case is[*store.LockedError](err):
 		return exitLocked

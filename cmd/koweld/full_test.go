@@ -90,6 +90,7 @@ func acmeRoot(t *testing.T, root string) {
 		require.NoError(t, os.WriteFile(filepath.Join(kernel, name), nil, 0o644))
 	}
 	require.NoError(t, copyTree("../../testdata/acme/package", root))
+	require.NoError(t, dropRecipes(root)) // ld needs room too
 }
 
 // fullTree lists a root without what fills it.
@@ -201,9 +202,53 @@ func TestFileSizeLimit(t *testing.T) {
 	}
 }
 
-// TestQuota lets a user install into a root of their own on a tmpfs that limits
-// what the user may have: a quota does not bind root.
+// TestQuota lets a folder have only so many blocks more: a quota group of
+// btrfs, which binds root as well. A removal may need room there.
 func TestQuota(t *testing.T) {
+	needsAcme(t)
+	for _, program := range []string{"mkfs.btrfs", "btrfs"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("a quota is not tested, it needs btrfs-progs: %v", err)
+		}
+	}
+	v := realfs.New(t, realfs.Btrfs, filepath.Join(t.TempDir(), "mnt"), 65536, 0)
+	btrfs := func(args ...string) {
+		t.Helper()
+		out, err := exec.Command("btrfs", args...).CombinedOutput()
+		require.NoError(t, err, "%v: %s", args, out)
+	}
+	btrfs("quota", "enable", v.Dir)
+	for _, r := range fullRuns {
+		r.always = false
+		t.Run(r.name, func(t *testing.T) {
+			codes := map[int]int{}
+			denied := 0
+			for free, last := 0, -1; last != exitOK; free += fullStep() {
+				root := filepath.Join(v.Dir, fmt.Sprintf("%s-%d", r.name, free))
+				btrfs("subvolume", "create", root)
+				acmeRoot(t, root)
+				r.prepare(t, root)
+				old := fullTree(t, root)
+				v.Sync() // the group is charged then
+				btrfs("qgroup", "limit", fmt.Sprint(v.Referenced(root)+int64(free)*4096), root)
+				code, said := koweld(t, root, nil, r.args...)
+				if strings.Contains(said, unix.EDQUOT.Error()) {
+					denied++
+				}
+				judgeFull(t, root, r, old, code, said, func() { btrfs("qgroup", "limit", "none", root) })
+				codes[code]++
+				last = code
+				btrfs("subvolume", "delete", root)
+			}
+			t.Logf("exit codes and how often: %v; the quota was the reason %d times", codes, denied)
+			require.NotZero(t, denied, "the quota has not been met")
+		})
+	}
+}
+
+// TestUserQuota lets a user install into a root of their own on a tmpfs that limits
+// what the user may have: a quota does not bind root.
+func TestUserQuota(t *testing.T) {
 	needsAcme(t)
 	const user = 65534
 	for blocks := 70; blocks <= 140; blocks += fullStep() {

@@ -238,6 +238,9 @@ func newHostileScene(t *testing.T, dir string, seed uint64, mounts bool) *hostil
 		require.NoError(t, os.WriteFile(filepath.Join(s.outsideDir(), name), []byte("secret"), 0o644))
 	}
 	require.NoError(t, os.Symlink(s.outsideDir(), filepath.Join(s.root, "out")))
+	if s.rng.IntN(2) == 0 { // ld, or nobody, goes where the objects are
+		require.NoError(t, dropRecipes(s.root))
+	}
 	// A path on the command line is the caller's, who finds it as the host
 	// does: this one is led nowhere.
 	text, err := os.ReadFile(filepath.Join(s.root, acmeManifest))

@@ -25,7 +25,7 @@ The exit code says what happened:
      4  verify or lint found a difference
      5  failed and not taken back: run koweld repair --all
     64  wrong command line
-    65  malformed manifest or signature
+    65  malformed manifest, recipe or signature
     75  another koweld is at work: try again, or use --wait
 
 In a maintainer script nothing goes to standard output, a held lock is waited
@@ -57,6 +57,7 @@ for, and DPKG_ROOT is the root.`,
 		newVerifyCommand(a),
 		newRepairCommand(a),
 		newLintCommand(a),
+		newRecipeCommand(a),
 		newSigCommand(a),
 	)
 	return root

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -65,6 +66,27 @@ func cmdRoot(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.WriteFile(filepath.Join(kernel, name), nil, 0o644))
 	}
 	ts.Check(copyTree(filepath.Join(stateOf(ts).data, "acme/package"), root))
+}
+
+// links: drops the recipes from the manifest, so that the linker forms modules.
+func cmdLinks(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, args, 0, "links")
+	ts.Check(dropRecipes(ts.MkAbs("root")))
+}
+
+var recipeWay = regexp.MustCompile(`(?m)^ *- \{recipe: .*\n`)
+
+// dropRecipes leaves a system with testdata/acme the links alone.
+func dropRecipes(root string) error {
+	name := filepath.Join(root, acmeManifest)
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if !recipeWay.Match(text) {
+		return errors.New("the manifest has no recipe")
+	}
+	return os.WriteFile(name, recipeWay.ReplaceAll(text, nil), 0o644)
 }
 
 // copyTree copies files and folders with the modes that a package has,

@@ -54,6 +54,7 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"root":        cmdRoot,
+			"links":       cmdLinks,
 			"exits":       cmdExits,
 			"json":        cmdJSON,
 			"tree":        cmdTree,
@@ -87,6 +88,9 @@ func condition(name string) (bool, error) {
 		words := strings.Fields(line)
 		_, noDepmod := exec.LookPath("depmod")
 		return err == nil && noDepmod == nil && len(words) > 0 && words[len(words)-1] == acmeLinker, nil
+	case "depmod":
+		_, err := exec.LookPath("depmod")
+		return err == nil, nil
 	case "uid0":
 		return os.Geteuid() == 0, nil
 	case "mounts":

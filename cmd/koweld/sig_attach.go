@@ -46,7 +46,7 @@ one that loads unsigned modules.`,
 			} else if _, err := modsig.VerifyAny(s, s.Digest(image), certs); err != nil {
 				return fmt.Errorf("cannot attach to %s: %w", args[0], err)
 			}
-			return a.writeSig(out, modsig.Attach(image, s))
+			return a.writeFile(out, modsig.Attach(image, s))
 		},
 	}
 	flags := cmd.Flags()

@@ -120,5 +120,5 @@ func (a *app) signFile(path string, o signOptions, key crypto.Signer, cert *x509
 	default:
 		data = modsig.Attach(image, s)
 	}
-	return a.writeSig(out, data)
+	return a.writeFile(out, data)
 }

@@ -31,7 +31,7 @@ does.`,
 				return fmt.Errorf("cannot split %s: %w", args[0], err)
 			}
 			if imagePath != "" {
-				if err := a.writeSig(imagePath, image); err != nil {
+				if err := a.writeFile(imagePath, image); err != nil {
 					return err
 				}
 			}
@@ -41,7 +41,7 @@ does.`,
 			if !bare {
 				cms = module[len(image):]
 			}
-			return a.writeSig(signaturePath, cms)
+			return a.writeFile(signaturePath, cms)
 		},
 	}
 	flags := cmd.Flags()

@@ -47,11 +47,7 @@ func (a *app) printStatus(w io.Writer, st *unit.Status) {
 		f := &st.Files[i]
 		fmt.Fprintf(w, "  %s  %s", f.Path, size(f.Size))
 		if m := f.Module; m != nil {
-			how := "shipped whole"
-			if m.Tool != "" {
-				how = "linked by " + m.Tool
-			}
-			fmt.Fprintf(w, "\n    %s, signed by %s", how, m.Signer.Subject)
+			fmt.Fprintf(w, "\n    %s, signed by %s", unit.Formed(m.Engine, m.Tool), m.Signer.Subject)
 			if m.Compress != "none" {
 				fmt.Fprintf(w, ", %s", m.Compress)
 			}

@@ -37,7 +37,7 @@ func holding(calls []faultfs.Call) (held []faultfs.Call) {
 // newPair is a host with two versions of a package, neither installed, and the
 // calls that install the first.
 func newPair(t *testing.T) (*faultfs.Disk, []faultfs.Call) {
-	h := newHost(t, false, packings[0].pack)
+	h := newHost(t, packings[0])
 	h.declare("old", []int{1, 2, 3}, "old", 0o600)
 	h.declare("new", []int{2, 3, 4}, "new", 0o640)
 	start := h.index()

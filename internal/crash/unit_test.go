@@ -75,14 +75,17 @@ func repair(fsx fsys.FS) (ended int, err error) {
 type host struct {
 	t *testing.T
 	*faultfs.Disk
-	// pack is how modules are compressed.
-	pack func(n int) string
+	packing
 }
 
-func newHost(t *testing.T, merged bool, pack func(n int) string) *host {
-	h := &host{t, faultfs.NewDisk(), pack}
+func newHost(t *testing.T, p packing) *host {
+	h := &host{t, faultfs.NewDisk(), p}
+	if p.varApart {
+		h.mkdir("/var")
+		require.NoError(t, h.Mount("/var"))
+	}
 	h.mkdir("/usr/lib")
-	if merged {
+	if p.merged {
 		require.NoError(t, h.Symlink("usr/lib", "/lib"))
 	} else {
 		h.mkdir("/lib")
@@ -113,7 +116,7 @@ func (h *host) write(name, text string, perm fs.FileMode) {
 func (h *host) index() *faultfs.Disk {
 	_, err := crash.Depmod{FS: h}.Run(h.t.Context(), tool.Cmd{Path: "depmod", Args: []string{"-b", "/", kernel}})
 	require.NoError(h.t, err)
-	require.NoError(h.t, h.SyncFS("/"))
+	h.SyncAll()
 	return h.Disk
 }
 
@@ -250,21 +253,32 @@ func (h *host) edit(name string, how func(fsys.File) error) {
 	require.NoError(h.t, f.Close())
 }
 
-// packings are the ways to lay the modules out.
-var packings = []struct {
-	name   string
-	merged bool
-	pack   func(n int) string
-}{
-	{"plain", false, func(int) string { return "none" }},
-	{"compressed", true, func(n int) string { return []string{"none", "xz", "zstd", "gzip"}[n%4] }},
+// A packing is how the modules are laid out and made durable.
+type packing struct {
+	name     string
+	merged   bool // /lib is /usr/lib
+	varApart bool // /var is a file system of its own
+	batch    int  // see txn.Manager
+	pack     func(n int) string
+}
+
+func plainly(int) string { return "none" }
+
+var packings = []packing{
+	{name: "plain", pack: plainly},
+	{name: "compressed", merged: true, pack: func(n int) string { return []string{"none", "xz", "zstd", "gzip"}[n%4] }},
+	{name: "in batches", batch: 1, varApart: true, pack: plainly},
 }
 
 func (s scenario) subject(h *host) crash.Subject {
 	s.prepare(h)
 	return crash.Subject{
 		Start: h.index(), Limit: 16, Kernels: []string{kernel}, Recover: recoverOnly,
-		Run: func(fsx fsys.FS) error { return s.run(system(fsx)) },
+		Run: func(fsx fsys.FS) error {
+			sys := system(fsx)
+			sys.Batch = h.batch
+			return s.run(sys)
+		},
 	}
 }
 
@@ -275,7 +289,7 @@ func TestKilledCommands(t *testing.T) {
 		for _, s := range scenarios {
 			t.Run(s.name+"/"+packing.name, func(t *testing.T) {
 				t.Parallel()
-				subject := s.subject(newHost(t, packing.merged, packing.pack))
+				subject := s.subject(newHost(t, packing))
 				power := crash.New(t, subject)
 				t.Log("power:", power.Power())
 				subject.Recover, subject.Anew = repair, s.name == "repair"

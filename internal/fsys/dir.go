@@ -97,8 +97,3 @@ func (r *Root) Rmdir(name string) error {
 func (r *Root) SyncDir(name string) error {
 	return r.withReal("fsync", name, unix.O_DIRECTORY, unix.Fsync)
 }
-
-// SyncFS implements FS.
-func (r *Root) SyncFS(name string) error {
-	return r.withReal("syncfs", name, 0, unix.Syncfs)
-}

@@ -82,9 +82,21 @@ type FS interface {
 	// SyncDir makes the entries of the directory that name resolves to
 	// durable.
 	SyncDir(name string) error
-	// SyncFS makes all of the file system that holds what name resolves to
-	// durable.
-	SyncFS(name string) error
+	// OpenVolume opens the file system of the directory that name resolves
+	// to, before it is written to, to make all that durable at once. It is
+	// EOPNOTSUPP where a write that fails meanwhile could go unseen.
+	OpenVolume(name string) (Volume, error)
+}
+
+// Volume is a file system that is being written to.
+type Volume interface {
+	// Dev is the device, as in Info.
+	Dev() uint64
+	// Sync makes durable all that was written to the file system, by
+	// anybody, since it was opened. After an error none of it may be, and
+	// to try again proves nothing: the kernel tells of an error once.
+	Sync() error
+	Close() error
 }
 
 // File is an open file. Write appends at the file's position; it writes all or
@@ -99,6 +111,10 @@ type File interface {
 	Stat() (Info, error)
 	// Sync makes contents and metadata durable.
 	Sync() error
+	// WriteOut begins to write the contents to the disk and tells if no
+	// place is found for them there, which Volume.Sync may not: ext4 drops
+	// them then. It makes nothing durable.
+	WriteOut() error
 	Truncate(size int64) error
 	Chmod(mode fs.FileMode) error
 	Chown(uid, gid int) error

@@ -142,7 +142,7 @@ var reading = []call{
 // syncing are the calls that wait for a disk, which may be busy.
 var syncing = []call{
 	{"SyncDir", func(r fsys.FS, name string) error { return r.SyncDir(name) }},
-	{"SyncFS", func(r fsys.FS, name string) error { return r.SyncFS(name) }},
+	{"OpenVolume", syncVolume},
 }
 
 // writing are the calls that may change what name is.
@@ -160,6 +160,14 @@ var writing = []call{
 	{"RenameNoReplace from", func(r fsys.FS, name string) error { return r.RenameNoReplace(name, "/kept") }},
 	{"RenameNoReplace to", func(r fsys.FS, name string) error { return r.RenameNoReplace("/source", name) }},
 	{"Exchange", func(r fsys.FS, name string) error { return r.Exchange("/source", name) }},
+}
+
+func syncVolume(r fsys.FS, name string) error {
+	v, err := r.OpenVolume(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(v.Sync(), v.Close())
 }
 
 func allCalls() []call { return slices.Concat(reading, syncing, writing) }

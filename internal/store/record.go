@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -213,14 +212,7 @@ type (
 )
 
 // UnmarshalJSON reads a record with the keys that this koweld does not know.
-// As a rule there are none, and one strict reading is enough: a record of
-// thousands of modules has megabytes.
 func (r *Record) UnmarshalJSON(data []byte) error {
-	strict := json.NewDecoder(bytes.NewReader(data))
-	strict.DisallowUnknownFields()
-	if strict.Decode((*plainRecord)(r)) == nil {
-		return nil
-	}
 	*r = Record{}
 	if err := json.Unmarshal(data, (*plainRecord)(r)); err != nil {
 		return err

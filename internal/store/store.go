@@ -7,6 +7,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -137,6 +138,9 @@ var errNewer = errors.New("a newer koweld wrote it")
 
 // Decode reads a record.
 func Decode(data []byte) (*Record, error) {
+	if r := decodeOurs(data); r != nil {
+		return r, nil
+	}
 	var head struct {
 		Version int      `json:"koweld"`
 		Needs   []string `json:"needs"`
@@ -155,6 +159,19 @@ func Decode(data []byte) (*Record, error) {
 		return nil, err
 	}
 	return &r, nil
+}
+
+// decodeOurs reads a record of this version with no key that it does not know,
+// as they are as a rule, in one pass; nil for all else. A record of thousands
+// of modules has megabytes.
+func decodeOurs(data []byte) *Record {
+	var r Record
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if d.Decode((*plainRecord)(&r)) != nil || r.Version != Version || len(bytes.TrimSpace(data[d.InputOffset():])) > 0 {
+		return nil
+	}
+	return &r
 }
 
 // Encode writes a record. The same record gives the same bytes.

@@ -28,7 +28,7 @@ func (m *Manager) RemoveInPlace(ctx context.Context, unit string, ops []Op) (war
 			err = m.removeNow(o)
 		case Rmdir:
 			if err = rmdir(m.FS, o.Path); err == nil {
-				err = syncDirs(m.FS, ops[i:i+1])
+				err = syncDirs(m.FS, ops[i:i+1], nil)
 			}
 		case Depmod:
 			if _, err := m.depmod(ctx, o); err != nil {

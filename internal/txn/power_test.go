@@ -24,6 +24,8 @@ type diskSetting struct {
 	noIndex    bool // depmod never ran for the kernel
 	noJournal  bool // nor did koweld
 	lostDepmod bool // when the run is recovered
+	batch      int  // of the manager
+	varApart   bool // /var is a file system of its own
 }
 
 var diskSettings = []diskSetting{
@@ -31,12 +33,18 @@ var diskSettings = []diskSetting{
 	{name: "without RENAME_EXCHANGE", noExchange: true},
 	{name: "the first run", noJournal: true, noIndex: true},
 	{name: "without depmod at recovery", lostDepmod: true},
+	{name: "in one batch, /var is apart", batch: 4, varApart: true},
+	{name: "in two batches, the first run", batch: 1, varApart: true, noJournal: true, noIndex: true, noExchange: true},
 }
 
 // newDisk is the tree of the scenario on a disk.
 func newDisk(t *testing.T, how diskSetting) *faultfs.Disk {
 	d := faultfs.NewDisk()
 	d.NoExchange = how.noExchange
+	if how.varApart {
+		require.NoError(t, d.Mkdir("/var", 0o755))
+		require.NoError(t, d.Mount("/var"))
+	}
 	write := func(name, text string, perm fs.FileMode) {
 		_, err := fsys.MkdirAll(d, path.Dir(name), 0o755)
 		require.NoError(t, err)
@@ -61,7 +69,7 @@ func newDisk(t *testing.T, how diskSetting) *faultfs.Disk {
 		_, err := crash.Depmod{FS: d}.Run(t.Context(), tool.Cmd{Path: "depmod", Args: []string{"-b", "/", kernel}})
 		require.NoError(t, err)
 	}
-	require.NoError(t, d.SyncFS("/"))
+	d.SyncAll()
 	return d
 }
 
@@ -74,7 +82,7 @@ func subject(t *testing.T, how diskSetting) crash.Subject {
 		Limit:   64,
 		Kernels: []string{kernel},
 		Run: func(fsx fsys.FS) error {
-			m := &txn.Manager{FS: fsx, Tool: crash.Depmod{FS: fsx}, Dir: journal}
+			m := &txn.Manager{FS: fsx, Tool: crash.Depmod{FS: fsx}, Dir: journal, Batch: how.batch}
 			return play(t.Context(), m, ops)
 		},
 		Recover: func(fsx fsys.FS) (int, error) {
@@ -123,7 +131,7 @@ func TestKilledByPowerCutsInPlace(t *testing.T) {
 	f, err := d.Create(record, 0o644)
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
-	require.NoError(t, d.SyncFS("/"))
+	d.SyncAll()
 	var ops []txn.Op
 	for _, name := range removed {
 		info, err := d.Lstat(name)

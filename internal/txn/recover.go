@@ -85,7 +85,7 @@ func (m *Manager) recoverOne(ctx context.Context, name string) (*Recovered, erro
 	}
 	switch p.state {
 	case switched:
-		err = m.drop(p.Ops)
+		err = m.drop(p.Ops, nil)
 	case switching:
 		// Others may have run depmod since the run was killed, so the
 		// index is made anew rather than put back, if that can be done.
@@ -103,9 +103,9 @@ func (m *Manager) recoverOne(ctx context.Context, name string) (*Recovered, erro
 }
 
 // finish drops the old bytes and the journal after the switch.
-func (m *Manager) finish(j *journal, ops []Op) error {
+func (m *Manager) finish(j *journal, ops []Op, b batch) error {
 	_ = j.close()
-	err := m.drop(ops)
+	err := m.drop(ops, b)
 	if err == nil {
 		err = m.forgetName(j.name)
 	}
@@ -135,7 +135,7 @@ func (m *Manager) clear(ops []Op) error {
 }
 
 // drop removes what the transaction replaced or removed.
-func (m *Manager) drop(ops []Op) error {
+func (m *Manager) drop(ops []Op, b batch) error {
 	if err := m.clear(ops); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (m *Manager) drop(ops []Op) error {
 			}
 		}
 	}
-	return syncDirs(m.FS, ops)
+	return syncDirs(m.FS, ops, b)
 }
 
 // undo takes back whatever of the operations was done, in reverse order. It
@@ -169,7 +169,7 @@ func (m *Manager) undo(ops []Op, r *record, index func(o Op, kept []string) erro
 			}
 		}
 	}
-	return syncDirs(m.FS, ops)
+	return syncDirs(m.FS, ops, nil)
 }
 
 func (m *Manager) undoSwitch(ops []Op, r *record, index func(o Op, kept []string) error) error {

@@ -113,6 +113,8 @@ type setting struct {
 	noIndex bool
 	// lostDepmod: there is no depmod when the run is recovered.
 	lostDepmod bool
+	// batch: files are made durable in a batch, where the system can.
+	batch bool
 }
 
 var settings = []setting{
@@ -121,6 +123,7 @@ var settings = []setting{
 	{name: "without an index", noIndex: true},
 	{name: "without depmod at recovery", lostDepmod: true},
 	{name: "without anything", noFlags: true, noIndex: true, lostDepmod: true},
+	{name: "in a batch", batch: true},
 }
 
 // scene is a root in which the scenario runs.
@@ -218,6 +221,9 @@ func (s *scene) faulty(f faultfs.Fault) *faultfs.FS {
 // manager works on x, with a depmod that fails and dies as x does.
 func (s *scene) manager(x *faultfs.FS) *txn.Manager {
 	m := &txn.Manager{FS: x, Tool: &depmod{step: x.Step}, Dir: journal}
+	if s.batch {
+		m.Batch = 1
+	}
 	if s.noFlags {
 		m.FS = noFlags{x}
 	}

@@ -84,6 +84,14 @@ func See(i fsys.Info) *Seen {
 	return &Seen{Ino: i.Ino, Size: i.Size, Mtime: i.Mtime.UnixNano()}
 }
 
+// dir is the folder whose names the operation changes.
+func (o Op) dir() string {
+	if o.Kind == Depmod {
+		return o.Folder
+	}
+	return path.Dir(o.Path)
+}
+
 // String is one line for --dry-run.
 func (o Op) String() string {
 	switch o.Kind {
@@ -105,6 +113,9 @@ type Manager struct {
 	FS   fsys.FS
 	Tool tool.Runner
 	Dir  string // the journal's folder
+	// Batch is how many files must be staged on one file system for it to be
+	// made durable as a whole: see [batch]. 0 is [DefaultBatch].
+	Batch int
 }
 
 // Tx is a transaction being staged.
@@ -116,6 +127,7 @@ type Tx struct {
 	// switching is the record of that state, nil before: once it is set,
 	// names and the index may have changed.
 	switching *record
+	batch     batch
 	// Warnings is what a successful Commit has to say.
 	Warnings []string
 }
@@ -190,10 +202,12 @@ func (m *Manager) Begin(unit string, ops []Op) (*Tx, error) {
 			o.Staged = path.Join(o.Folder, fmt.Sprintf(".weld-%d-%d", id, i))
 		}
 	}
+	tx.batch = m.openBatch(tx.ops)
 	tx.journal, err = m.create(fmt.Sprintf("%d-%s%s", id, unit, journalSuffix), header{
 		Version: journalVersion, Unit: unit, Ops: tx.ops,
 	})
 	if err != nil {
+		tx.batch.close()
 		return nil, err
 	}
 	// No journal knew these names, so what is there is debris of one that
@@ -214,7 +228,7 @@ func (m *Manager) Begin(unit string, ops []Op) (*Tx, error) {
 }
 
 // Stage writes the new bytes of the i-th operation, a Place, beside its
-// target and makes them durable. It may be called by several goroutines, once
+// target and makes them durable, or leaves that to Commit. It may be called by several goroutines, once
 // for each i. The Info is that of the file when it will be in place.
 func (tx *Tx) Stage(i int, c Content) (fsys.Info, Digest, error) {
 	o := tx.ops[i]
@@ -270,7 +284,15 @@ func (tx *Tx) stage(o Op, c Content) (info fsys.Info, d Digest, err error) {
 			return info, d, err
 		}
 	}
-	if err := f.Sync(); err != nil {
+	switch v := tx.batch.of(o.dir()); {
+	case v == nil:
+		err = f.Sync()
+	case v.Dev() != info.Dev: // it was mounted meanwhile
+		err = &ChangedError{Path: o.dir()}
+	default:
+		err = f.WriteOut()
+	}
+	if err != nil {
 		return info, d, err
 	}
 	info, err = f.Stat()
@@ -319,6 +341,10 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	if err := tx.precheck(); err != nil {
 		return tx.fail(err)
 	}
+	// The record says that every staged byte is durable.
+	if err := tx.batch.sync(); err != nil {
+		return tx.fail(err)
+	}
 	tx.switching = r
 	if err := tx.journal.append(r, journalReserve); err != nil {
 		return tx.fail(fmt.Errorf("cannot write the journal: %w", err))
@@ -332,15 +358,20 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		// then finish what is being taken back.
 		if rerr := tx.journal.retract(); rerr != nil {
 			_ = tx.journal.close()
+			tx.batch.close()
 			return &OpenError{Journal: tx.journal.name, Cause: err, Err: rerr}
 		}
 		return tx.fail(err)
 	}
-	return tx.m.finish(tx.journal, tx.ops)
+	defer tx.batch.close()
+	return tx.m.finish(tx.journal, tx.ops, tx.batch)
 }
 
 // fail takes everything back and returns cause, or an *OpenError.
 func (tx *Tx) fail(cause error) error {
+	// What has failed once proves nothing the second time: each folder is
+	// made durable by itself.
+	tx.batch.close()
 	if err := tx.m.undo(tx.ops, tx.switching, tx.m.restoreIndex); err != nil {
 		_ = tx.journal.close()
 		return &OpenError{Journal: tx.journal.name, Cause: cause, Err: err}
@@ -397,7 +428,7 @@ func (tx *Tx) switchAll(ctx context.Context) error {
 	}
 	// With the new names, the kept ones of the index become durable: depmod
 	// replaces the first.
-	if err := syncDirs(fsx, tx.ops); err != nil {
+	if err := syncDirs(fsx, tx.ops, tx.batch); err != nil {
 		return err
 	}
 	for _, o := range tx.ops {
@@ -452,14 +483,11 @@ func isWas(fsx fsys.FS, o Op, name string) error {
 const oldSuffix = "-old"
 
 // syncDirs makes the names in every folder that the operations touch durable.
-func syncDirs(fsx fsys.FS, ops []Op) error {
+func syncDirs(fsx fsys.FS, ops []Op, b batch) error {
 	done := map[string]bool{}
 	for _, o := range ops {
-		dir := path.Dir(o.Path)
-		if o.Kind == Depmod {
-			dir = o.Folder
-		}
-		if done[dir] {
+		dir := o.dir()
+		if done[dir] || b.of(dir) != nil {
 			continue
 		}
 		done[dir] = true
@@ -467,5 +495,5 @@ func syncDirs(fsx fsys.FS, ops []Op) error {
 			return fmt.Errorf("cannot make %s durable: %w", dir, err)
 		}
 	}
-	return nil
+	return b.sync()
 }

@@ -272,11 +272,19 @@ func (s *System) stageAll(ctx context.Context, tx *txn.Tx, m *manifest.Manifest,
 }
 
 func describe(w *assemble.Welded) string {
-	how := "shipped whole"
-	if w.Engine == "link" {
-		how = "linked by " + w.Tool
+	return Formed(w.Engine, w.Tool) + ", signed by " + w.Signer.Subject
+}
+
+// Formed says how an image came to be, for people: by an engine of assemble and,
+// if it is the linker, its version line.
+func Formed(engine, tool string) string {
+	switch engine {
+	case assemble.EngineLink:
+		return "linked by " + tool
+	case assemble.EngineRecipe:
+		return "formed by its recipe"
 	}
-	return how + ", signed by " + w.Signer.Subject
+	return "shipped whole"
 }
 
 func moduleRecord(m *manifest.Module, w *assemble.Welded) *store.Module {

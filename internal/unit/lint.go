@@ -106,47 +106,114 @@ func (s *System) lintModules(ctx context.Context, w *assemble.Welder, m *manifes
 		r.addErr(pos, err)
 		return nil
 	}
-	var mu sync.Mutex
-	used := make(map[string]bool) // fingerprints
-	said := make(map[string]bool)
+	l := linting{w: w, m: m, r: r, used: make(map[string]bool), said: make(map[string]bool)}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(s.Procs, 1))
 	for i := range m.Modules {
-		mod := &m.Modules[i]
 		g.Go(func() error {
-			// Uncompressed, so that its image can be looked at.
-			plain := *mod
-			plain.Compress = manifest.None
-			welded, err := w.Weld(ctx, m, &plain)
-			mu.Lock()
-			defer mu.Unlock()
-			if cause := context.Cause(ctx); cause != nil {
-				return cause
-			}
-			if err != nil {
-				r.addErr(mod.Pos, err)
-				return nil
-			}
-			used[welded.Signer.Fingerprint] = true
-			for _, text := range welded.Warnings {
-				if !said[text] {
-					said[text] = true
-					r.add(LintWarning, mod.Pos, text, "")
-				}
-			}
-			lintImage(m, mod, welded, r)
-			return nil
+			l.module(ctx, &m.Modules[i])
+			return context.Cause(ctx)
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	for _, signer := range m.Signers {
-		if len(used) > 0 && !used[signer.SHA256] {
+		if len(l.used) > 0 && !l.used[signer.SHA256] {
 			r.add(LintWarning, signer.Pos, "no module is signed by "+path.Base(signer.Certificate), "remove the signer")
 		}
 	}
 	return nil
+}
+
+// linting is the look at the modules of a manifest.
+type linting struct {
+	w *assemble.Welder
+	m *manifest.Manifest
+
+	mu   sync.Mutex
+	r    *Report
+	used map[string]bool // fingerprints of signers
+	said map[string]bool // warnings
+}
+
+// module forms a module in each of its ways.
+func (l *linting) module(ctx context.Context, mod *manifest.Module) {
+	for _, f := range mod.Form {
+		if f.Recipe != "" {
+			l.licence(mod, f)
+		}
+	}
+	// Uncompressed, so that its image can be looked at.
+	plain := *mod
+	plain.Compress = manifest.None
+	welded, err := l.w.Weld(ctx, l.m, &plain)
+	if err != nil {
+		l.error(mod.Pos, err)
+		return
+	}
+	for i, f := range mod.Form {
+		if i != welded.Way {
+			l.way(ctx, &plain, f, mod.Form[welded.Way])
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.used[welded.Signer.Fingerprint] = true
+	l.warn(mod.Pos, welded.Warnings[welded.Way:]) // the ways before it have been tried by themselves
+	lintImage(l.m, mod, welded, l.r)
+}
+
+// way tries one way of a module that another forms. A recipe holds wherever it
+// is applied; a link may be for machines with other linkers than this one.
+func (l *linting) way(ctx context.Context, mod *manifest.Module, f, good manifest.Form) {
+	one := *mod
+	if f.Recipe != "" {
+		one.Form = []manifest.Form{f}
+		if _, err := l.w.Weld(ctx, l.m, &one); err != nil {
+			l.error(f.Pos, err)
+		}
+		return
+	}
+	one.Form = []manifest.Form{f, good} // which can tell the sections that differ
+	welded, err := l.w.Weld(ctx, l.m, &one)
+	if err != nil {
+		l.error(f.Pos, err)
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.warn(f.Pos, welded.Warnings)
+}
+
+// licence looks at what a recipe spells out.
+func (l *linting) licence(mod *manifest.Module, f manifest.Form) {
+	recipe, err := l.w.ReadRecipe(l.m, mod, f)
+	if err != nil {
+		return // the way says so
+	}
+	if why := assemble.SpeltOut(recipe).Refused(); why != "" {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.r.add(LintError, f.Pos, fmt.Sprintf("recipe %s must not be shipped: %s", f.Recipe, why),
+			"what may not be distributed linked may not be distributed so; koweld recipe explain says what it is")
+	}
+}
+
+func (l *linting) error(pos manifest.Pos, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.r.addErr(pos, err)
+}
+
+// warn says each text once; the lock is held.
+func (l *linting) warn(pos manifest.Pos, texts []string) {
+	for _, text := range texts {
+		if !l.said[text] {
+			l.said[text] = true
+			l.r.add(LintWarning, pos, text, "")
+		}
+	}
 }
 
 // lintImage compares what a module says of itself with the manifest.

@@ -45,6 +45,8 @@ type System struct {
 	// Procs and Memory (bytes) bound the modules welded at once.
 	Procs  int
 	Memory int64
+	// Batch is [txn.Manager.Batch]; 0 for what is usual.
+	Batch int
 	// Wait is how long to wait for another koweld; negative: for ever.
 	Wait time.Duration
 	// Epoch, if it is not zero, is the mtime of all that is placed, and
@@ -90,12 +92,12 @@ func (s *System) observe(e Event) {
 func (s *System) store() *store.Store { return &store.Store{FS: s.FS, Dir: StateDir} }
 
 func (s *System) txn() *txn.Manager {
-	return &txn.Manager{FS: s.FS, Tool: s.Tool, Dir: s.store().Journal()}
+	return &txn.Manager{FS: s.FS, Tool: s.Tool, Dir: s.store().Journal(), Batch: s.Batch}
 }
 
 func (s *System) welder() *assemble.Welder {
 	return &assemble.Welder{
-		FS: s.FS, Tool: s.Tool, Trust: s.Trust, Scratch: s.store().Scratch(), Now: s.Now(),
+		FS: s.FS, Tool: s.Tool, Trust: s.Trust, Scratch: s.store().Scratch(), Procs: s.Procs, Now: s.Now(),
 	}
 }
 

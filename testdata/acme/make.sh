@@ -1,11 +1,13 @@
 #!/bin/bash
 # Makes what lies in package/ and SHA256SUMS from src/: kbuild compiles and
-# links, the kernel's sign-file signs with a key that is thrown away.
+# links, koweld makes recipes, the kernel's sign-file signs with a key that is
+# thrown away.
 #
-#   make.sh           makes everything anew, under a new key
-#   make.sh --check   builds again and compares with what is checked in
+#   make.sh            makes everything anew, under a new key
+#   make.sh --recipes  makes the recipes anew
+#   make.sh --check    builds again and compares with what is checked in
 #
-# Needs Debian 12 and the headers of the kernel below.
+# Needs Debian 12, the headers of the kernel below, and Go.
 set -euo pipefail
 export LC_ALL=C
 here=$(cd "$(dirname "$0")" && pwd)
@@ -46,6 +48,37 @@ compile() {
 	cp "$build"/{core,glue,acme.mod,acme_aux,acme_aux.mod}.o "$build/plain.ko" \
 		"$here"/src/acme.{lds,conf} "$new/$objects"
 	chmod 644 "$new/$objects"/*
+}
+
+# build_koweld: as $work/koweld.
+build_koweld() {
+	(cd "$here/../.." && CGO_ENABLED=0 go build -buildvcs=false -o "$work/koweld" ./cmd/koweld)
+}
+
+# of NAME: the objects of a module, in the order of the link.
+of() {
+	case $1 in
+	acme) printf '%s\n' core.o glue.o acme.mod.o ;;
+	*) printf '%s\n' "$1.o" "$1.mod.o" ;;
+	esac
+}
+
+# recipes FOLDER: of what kbuild linked, as FOLDER/NAME.recipe.
+recipes() {
+	local name inputs
+	for name in acme acme_aux; do
+		mapfile -t inputs < <(of "$name")
+		"$work/koweld" recipe make -q -o "$1/$name.recipe" "$build/$name.ko" "${inputs[@]/#/$new/$objects/}" || return
+	done
+}
+
+# applies RECIPE NAME: it forms what kbuild linked.
+applies() {
+	local inputs
+	mapfile -t inputs < <(of "$2")
+	rm -f "$work/formed"
+	"$work/koweld" recipe apply -q -o "$work/formed" "$1" "${inputs[@]/#/$here/package/$objects/}" &&
+		cmp "$work/formed" "$build/$2.ko"
 }
 
 # certificate: a throw-away key, and a certificate that outlives this project.
@@ -119,6 +152,7 @@ write_manifest() {
 		modules:
 		  - name: acme
 		    form:
+		      - {recipe: acme.recipe, inputs: [core.o, glue.o, acme.mod.o]}
 		      - link: [{name: acme.o, objects: [core.o, glue.o]}, acme.mod.o]
 		    image: {sha256: $(digest "$build/acme.ko"), size: $(size "$build/acme.ko")}
 		    signature: acme.ko.sig # a bare CMS
@@ -126,6 +160,7 @@ write_manifest() {
 		    compress: none
 		  - name: acme_aux
 		    form:
+		      - {recipe: acme_aux.recipe, inputs: [acme_aux.o, acme_aux.mod.o]}
 		      - link: [acme_aux.o, acme_aux.mod.o]
 		    image: {sha256: $(digest "$build/acme_aux.ko"), size: $(size "$build/acme_aux.ko")}
 		    signature: acme_aux.ko.sig # with the kernel's trailer
@@ -185,6 +220,16 @@ compare() {
 		check "${file##*/} is built again byte for byte" \
 			cmp "$file" "$here/package/$objects/${file##*/}"
 	done
+	check "koweld is built" build_koweld
+	mkdir "$work/recipes"
+	check "recipes are made" recipes "$work/recipes"
+	for name in acme acme_aux; do
+		# The maker may have got better: its recipes need not be the same.
+		check "$name.recipe that is checked in forms kbuild's module (cmp)" \
+			applies "$here/package/$objects/$name.recipe" "$name"
+		check "$name.recipe made anew forms kbuild's module (cmp)" \
+			applies "$work/recipes/$name.recipe" "$name"
+	done
 	check "the objects hold no path of this machine" no_paths
 	for name in "${modules[@]}"; do
 		attached "$name"
@@ -198,15 +243,16 @@ compare() {
 }
 
 case ${1-} in
---check) ;;
+--check | --recipes) ;;
 '') ;;
 *)
-	echo "usage: ${0##*/} [--check]" >&2
+	echo "usage: ${0##*/} [--check | --recipes]" >&2
 	exit 64
 	;;
 esac
 
-if ! need "$headers/Makefile=linux-headers-$kernel" make=make openssl=openssl; then
+command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
+if ! need "$headers/Makefile=linux-headers-$kernel" make=make openssl=openssl go=golang-1.26; then
 	[[ ${1-} == --check ]] || exit 1
 	skip "the objects are built again" "linux-headers-$kernel cannot be had here"
 	finish "testdata/acme"
@@ -217,6 +263,12 @@ if [[ ${1-} == --check ]]; then
 	compare
 	exit
 fi
+build_koweld
+if [[ ${1-} == --recipes ]]; then
+	recipes "$here/package/$objects"
+	exit
+fi
+recipes "$new/$objects"
 certificate
 sign
 write_manifest

@@ -60,12 +60,21 @@ nvidia_kernel=${nvidia_package#linux-modules-nvidia-}
 cp -R "$nvidia/package" "$work/nvidia" && chmod -R u=rwX,go=rX "$work/nvidia" || exit 1
 sed -i 's/depmod: true/depmod: false/' "$work/nvidia/$nvidia_manifest"
 
-prepare_nvidia_koweld() { new_root "$1" "$nvidia_kernel" && cp -Rl "$work/nvidia/." "$1"; }
-nvidia_koweld() { place "$1" "$nvidia_package"; }
-prepare_nvidia_unsynced() { prepare_nvidia_koweld "$@"; }
-nvidia_unsynced() { unsynced koweld --root "$1" -q install "$nvidia_package"; }
-prepare_nvidia_single() { prepare_nvidia_koweld "$@"; }
-nvidia_single() { GOMAXPROCS=1 nvidia_unsynced "$@"; }
+# Each module has two ways: a recipe, which comes first, and a link.
+cp -R "$work/nvidia" "$work/nvidia_link" || exit 1
+sed -i '/- {recipe: /d' "$work/nvidia_link/$nvidia_manifest"
+
+prepare_nvidia_recipe() { new_root "$1" "$nvidia_kernel" && cp -Rl "$work/nvidia/." "$1"; }
+prepare_nvidia_link() { new_root "$1" "$nvidia_kernel" && cp -Rl "$work/nvidia_link/." "$1"; }
+nvidia_recipe() { place "$1" "$nvidia_package"; }
+nvidia_link() { place "$1" "$nvidia_package"; }
+
+prepare_nvidia_recipe_void() { prepare_nvidia_recipe "$@"; }
+prepare_nvidia_link_void() { prepare_nvidia_link "$@"; }
+nvidia_recipe_void() { unsynced koweld --root "$1" -q install "$nvidia_package"; }
+nvidia_link_void() { nvidia_recipe_void "$@"; }
+prepare_nvidia_single() { prepare_nvidia_recipe "$@"; }
+nvidia_single() { GOMAXPROCS=1 nvidia_recipe_void "$@"; }
 
 prepare_nvidia_ubuntu() { cp -Rl "$nvidia/ubuntu/." "$1"; }
 nvidia_ubuntu() { env --chdir="$1/bits" sh ./BUILD; }
@@ -74,17 +83,36 @@ nvidia_ubuntu_sync() { nvidia_ubuntu "$1" && sync -f "$1"; }
 
 race_nvidia() {
 	local subject
-	race "$rounds" nvidia_ubuntu nvidia_unsynced nvidia_single nvidia_ubuntu_sync nvidia_koweld
-	for subject in nvidia_unsynced nvidia_single nvidia_koweld; do
+	race "$rounds" nvidia_ubuntu nvidia_recipe_void nvidia_link_void nvidia_single nvidia_ubuntu_sync nvidia_recipe nvidia_link
+	for subject in nvidia_recipe_void nvidia_link_void nvidia_single nvidia_recipe nvidia_link; do
 		diff -r "$nvidia/modules" "$work/$subject.0/lib/modules/$nvidia_kernel/kernel/nvidia" ||
 			die "$subject placed other modules"
 	done
-	heading "NVIDIA 535: five modules linked from their objects, 135 MB"
+	heading "NVIDIA 535: five modules formed from their objects, 135 MB"
 	row nvidia_ubuntu nvidia_ubuntu "ld, sha256sum -c, cat"
-	row nvidia_ubuntu nvidia_unsynced "koweld install, syncs void"
-	row nvidia_ubuntu nvidia_single "koweld install, syncs void, one processor"
+	row nvidia_ubuntu nvidia_recipe_void "koweld install by recipes, syncs void"
+	row nvidia_ubuntu nvidia_single "koweld install by recipes, syncs void, one processor"
+	row nvidia_ubuntu nvidia_link_void "koweld install by ld, syncs void"
 	row nvidia_ubuntu_sync nvidia_ubuntu_sync "ld, sha256sum -c, cat; then sync -f"
-	row nvidia_ubuntu_sync nvidia_koweld "koweld install: durable"
+	row nvidia_ubuntu_sync nvidia_recipe "koweld install by recipes: durable"
+	row nvidia_ubuntu_sync nvidia_link "koweld install by ld: durable"
+}
+
+# --- nvidia.ko alone, by its recipe -------------------------------------------
+
+nvidia_objects=$work/nvidia/usr/lib/linux-objects/nvidia/$nvidia_kernel
+mapfile -t nvidia_inputs < <(sed -n 's/.*{recipe: nvidia.recipe, inputs: \[\(.*\)\]}/\1/p' "$work/nvidia/$nvidia_manifest" |
+	tr -d ' ' | tr , '\n' | sed "s|^|$nvidia_objects/|")
+
+apply_recipe() { koweld -q recipe apply -o "$1/nvidia.ko" "$nvidia_objects/nvidia.recipe" "${nvidia_inputs[@]}"; }
+apply_floor() { cat "${nvidia_inputs[@]}" >"$1/bytes" && openssl dgst -sha256 "$1/bytes"; }
+
+race_apply() {
+	((${#nvidia_inputs[@]} > 40)) || die "the manifest has no recipe of nvidia.ko"
+	race $((3 * rounds)) apply_floor apply_recipe
+	heading "nvidia.ko alone, 76 MB: reading $((${#nvidia_inputs[@]})) objects, one SHA-256, writing"
+	row apply_floor apply_floor "cat, openssl dgst -sha256"
+	row apply_floor apply_recipe "koweld recipe apply"
 }
 
 # --- Debian's 3,888 modules, whole ------------------------------------------
@@ -187,12 +215,14 @@ peaks() {
 	workers=$(($(nproc) * (64 << 20)))
 	printf '\nPeak of koweld itself, MiB, beside inputs + image + 64 MiB for each of %d workers\n\n' "$(nproc)"
 	printf '| | peak | limit |\n|---|---:|---:|\n'
-	mkdir "$work/nvidia_peak" "$work/debian_peak"
-	prepare_nvidia_koweld "$work/nvidia_peak" || die "cannot lay out NVIDIA's package"
+	mkdir "$work/nvidia_peak" "$work/nvidia_link_peak" "$work/debian_peak"
+	prepare_nvidia_recipe "$work/nvidia_peak" || die "cannot lay out NVIDIA's package"
+	prepare_nvidia_link "$work/nvidia_link_peak" || die "cannot lay out NVIDIA's package"
 	prepare_debian_koweld "$work/debian_peak" || die "cannot lay out Debian's package"
 	images=$(largest "$nvidia"/modules/*.ko)
-	inputs=$images # ld adds and drops little
-	memory "NVIDIA: install" $((workers + images + inputs)) koweld --root "$work/nvidia_peak" -q install "$nvidia_package"
+	inputs=$images # a link adds and drops little
+	memory "NVIDIA: install by recipes" $((workers + images + inputs)) koweld --root "$work/nvidia_peak" -q install "$nvidia_package"
+	memory "NVIDIA: install by ld" $((workers + images + inputs)) koweld --root "$work/nvidia_link_peak" -q install "$nvidia_package"
 	memory "NVIDIA: verify" "$workers" koweld --root "$work/nvidia_peak" -q verify "$nvidia_package"
 	images=$(cd "$debian/signed" && find . -name '*.ko' -size +1M -print0 | xargs -0 stat -c %s | sort -rn | head -"$(nproc)" | awk '{ sum += $1 } END { print sum }')
 	memory "Debian: install" $((workers + 2 * images)) koweld --root "$work/debian_peak" -q install "$debian_package"
@@ -211,6 +241,7 @@ printf '%s; %s; %s; %s\n' "$(go version | cut -d' ' -f3)" "$(ld.bfd --version | 
 	"$(sha256sum --version | head -1)" "$(openssl version | cut -d' ' -f1-2)"
 say "NVIDIA"
 race_nvidia
+race_apply
 say "Debian"
 race_debian
 say "again"

@@ -4,7 +4,7 @@
 # throw-away key, and what a target needs to do the same link is laid out with
 # a manifest. It prints the folder that holds
 #
-#   package/     objects, signatures, manifest, as they lie below a root
+#   package/     objects, recipes, signatures, manifest, as they lie below a root
 #   modules/     the signed modules that kbuild and sign-file made
 #   ubuntu/      the same inputs in the way of Ubuntu's linux-restricted-modules:
 #                the recorded ld lines, sha256sum -c, cat
@@ -102,12 +102,24 @@ components() {
 # is_composite MODULE: whether kbuild linked MODULE.o from several objects.
 is_composite() { grep -q ' -r -o .*@' "$src/.$1.o.cmd" 2>/dev/null; }
 
+# recipe_inputs MODULE: the objects that its recipe is for: no intermediate ones.
+recipe_inputs() {
+	if is_composite "$1"; then components "$1"; else echo "$1.o"; fi
+	echo "$1.mod.o"
+}
+
+# joined WORD...: with commas between them.
+joined() {
+	local IFS=,
+	printf '%s\n' "$*" | sed 's/,/, /g'
+}
+
 # lay_out: package/ and ubuntu/.
 lay_out() {
 	local objects=$out/package/usr/lib/linux-objects/nvidia/$kernel
 	local signatures=$out/package/usr/lib/linux-signatures/nvidia/$kernel
 	local manifest=$out/package/usr/share/koweld/manifests/linux-modules-nvidia-$kernel.yaml
-	local module object bits=$out/ubuntu/bits inner flags
+	local module object inputs bits=$out/ubuntu/bits inner flags
 	mkdir -p "$objects" "$signatures" "${manifest%/*}" "$out/modules" "$bits"
 
 	say "signing with a throw-away key"
@@ -137,6 +149,13 @@ lay_out() {
 		fi
 	done
 
+	say "making recipes"
+	(cd "$here/../.." && CGO_ENABLED=0 go build -buildvcs=false -o "$work/koweld" ./cmd/koweld)
+	for module in "${modules[@]}"; do
+		mapfile -t inputs < <(recipe_inputs "$module")
+		"$work/koweld" recipe make -q -o "$objects/$module.recipe" "$src/$module.ko" "${inputs[@]/#/$objects/}"
+	done
+
 	inner=$(link_flags "$src/.nvidia.o.cmd")
 	flags=$(link_flags "$src/.nvidia.ko.cmd")
 	{
@@ -159,7 +178,9 @@ lay_out() {
 		END
 		for module in "${modules[@]}"; do
 			echo "  - name: $module"
+			mapfile -t inputs < <(recipe_inputs "$module")
 			echo "    form:"
+			echo "      - {recipe: $module.recipe, inputs: [$(joined "${inputs[@]}")]}"
 			if is_composite "$module"; then
 				echo "      - link:"
 				echo "          - name: $module.o"
@@ -177,6 +198,7 @@ lay_out() {
 
 	# What Ubuntu's package runs in its postinst, from the same objects.
 	cp -Rl "$objects/." "$bits"
+	rm "$bits"/*.recipe
 	cp "$signatures"/*.sig "$bits"
 	{
 		for module in "${modules[@]}"; do
@@ -202,7 +224,8 @@ mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock -w 1800 9 || die "another build holds $cache/lock"
 
-need make=make gcc=gcc openssl=openssl ld.bfd=binutils
+command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
+need make=make gcc=gcc openssl=openssl ld.bfd=binutils go=golang-1.26
 [[ -n $(newest_headers) ]] || need /usr/src/linux-headers-amd64=linux-headers-amd64
 kernel=$(newest_headers)
 [[ -n $kernel ]] || die "no headers of a 6.1 kernel below /usr/src: this needs Debian 12"
@@ -223,7 +246,8 @@ if [[ ! -f $work/compiled ]]; then
 	compile "$src"
 	touch "$work/compiled"
 fi
-if [[ ! -f $work/done || $work/done -ot $here/build.sh ]]; then
+# The format of recipes may be another one since.
+if [[ ! -f $work/done || $work/done -ot $here/build.sh || $work/done -ot $here/../../assemble/recipe/recipe.go ]]; then
 	rm -rf "$out"
 	lay_out
 	touch "$work/done"

@@ -1,7 +1,13 @@
 #!/bin/bash
-# Downloads Debian's kernels with their signatures, 510 MB the first time, and
-# prints the folder that holds them:
+# Downloads Debian's kernels with their signatures and prints the folder that
+# holds them:
 #
+#	fetch.sh             all, 510 MB the first time
+#	fetch.sh cloud       the smallest pair alone, 45 MB and lists of 17 MB
+#
+#   cloud/           the image packages signed and -unsigned of
+#                    5.10.0-32-cloud-amd64 in bullseye, and the source package
+#                    with the detached signatures
 #   pairs/           the image packages signed and -unsigned of 5.10.0-32-amd64
 #                    and -cloud-amd64 in bullseye, and the source package with
 #                    the detached signatures; since 6.1.148 Debian signs within
@@ -40,6 +46,12 @@ private=(
 	-o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
 )
 
+what=${1-all}
+[[ $# -le 1 && $what =~ ^(all|cloud)$ ]] || {
+	echo "usage: ${0##*/} [cloud]" >&2
+	exit 64
+}
+
 updated=
 # update: the lists of all suites, once a run.
 update() {
@@ -49,13 +61,15 @@ update() {
 	cat >"$cache/apt/sources.list" <<-END
 		deb [arch=amd64 signed-by=$key] http://deb.debian.org/debian bullseye main
 		deb-src [signed-by=$key] http://deb.debian.org/debian bullseye main
+	END
+	[[ $what == all ]] && cat >>"$cache/apt/sources.list" <<-END
 		deb [arch=amd64 signed-by=$key] http://deb.debian.org/debian bookworm main
 		deb [arch=amd64 signed-by=$key] http://deb.debian.org/debian-security bookworm-security main
 		deb [arch=amd64 signed-by=$key] http://deb.debian.org/debian trixie main
 		deb [arch=amd64 signed-by=$key] http://deb.debian.org/debian-security trixie-security main
 		deb [arch=amd64 signed-by=$key] http://deb.debian.org/debian trixie-backports main
 	END
-	say "reading the lists of bullseye, bookworm and trixie"
+	say "reading the lists of Debian's suites"
 	retry apt-get "${apt_options[@]}" "${private[@]}" -q update ||
 		say "apt-get update failed; going on with the lists at hand"
 }
@@ -74,7 +88,6 @@ folder() {
 	[[ ! -d $cache/$name ]] || return 0
 	rm -rf "$cache/$name.part"
 	mkdir -p "$cache/$name.part"
-	update
 	(cd "$cache/$name.part" && "$@") || die "cannot download the packages of Linux $name"
 	mv "$cache/$name.part" "$cache/$name"
 }
@@ -82,6 +95,7 @@ folder() {
 # packages REGEX...: downloads the newest package of each.
 packages() {
 	local regex package
+	update
 	for regex in "$@"; do
 		package=$(newest "$regex") || die "no package is called $regex"
 		say "downloading $package"
@@ -89,10 +103,21 @@ packages() {
 	done
 }
 
-pairs() {
-	packages linux-image-5.10.0-32-{,cloud-}amd64{,-unsigned} &&
-		retry apt-get "${apt_options[@]}" "${private[@]}" -q source --download-only \
-			linux-signed-amd64=5.10.223+1
+detached() {
+	update
+	retry apt-get "${apt_options[@]}" "${private[@]}" -q source --download-only \
+		linux-signed-amd64=5.10.223+1
+}
+
+pairs() { packages linux-image-5.10.0-32-{,cloud-}amd64{,-unsigned} && detached; }
+
+# cloud: from what is there already, if it is.
+cloud() {
+	if [[ -d $cache/pairs ]]; then
+		ln "$cache"/pairs/*-cloud-amd64* "$cache"/pairs/linux-signed-amd64_* .
+	else
+		packages linux-image-5.10.0-32-cloud-amd64{,-unsigned} && detached
+	fi
 }
 
 mkdir -p "$cache"
@@ -100,6 +125,11 @@ exec 9>"$cache/lock"
 flock -w 1800 9 || die "another download holds $cache/lock"
 command -v apt-get >/dev/null || die "this needs apt-get, and Debian's keys in $key"
 
+if [[ $what == cloud ]]; then
+	folder cloud cloud
+	printf '%s\n' "$cache"
+	exit
+fi
 folder pairs pairs
 folder 6.1 packages 'linux-image-6\.1\.0-[0-9]+-amd64'
 folder 6.12 packages 'linux-image-6\.12\.[0-9.]+\+deb13-amd64'

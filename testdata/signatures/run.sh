@@ -1,6 +1,7 @@
 #!/bin/bash
 # Debian's own signatures, every one: fetches five kernels, unpacks them and has
-# tools/signatures check their modules. Arguments go to it: --sample N.
+# tools/signatures check their modules. After --cloud it takes the smallest pair
+# alone. Other arguments go to tools/signatures: --sample N.
 #
 # Needs Go, and the first time the network: see fetch.sh. 1.5 GB of disk while
 # it runs.
@@ -11,7 +12,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../sh/packages.sh"
 
 need flock=util-linux dpkg-deb=dpkg tar=tar xz=xz-utils lz4=lz4 openssl=openssl
-cache=$("$here/fetch.sh")
+what=all
+if [[ ${1-} == --cloud ]]; then
+	what=cloud
+	shift
+fi
+pairs=$what others=()
+[[ $what == cloud ]] || pairs=pairs others=(6.1 6.12 7)
+cache=$("$here/fetch.sh" "$what")
 work=$(mktemp -d "$cache/unpacked-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
@@ -31,17 +39,17 @@ release() { basename "$1" | sed 's/^linux-[a-z]*-//; s/_.*//'; }
 
 printf '%s unpacking\n' "$(date +%T)" >&2
 trees=()
-for deb in "$cache"/pairs/*-amd64_*.deb; do
+for deb in "$cache/$pairs"/*-amd64_*.deb; do
 	kernel=$(release "$deb")
 	tree=$work/$kernel
 	unpack "$tree/signed" "$deb"
-	unpack "$tree/unsigned" "$cache/pairs/linux-image-$kernel-unsigned"_*.deb
+	unpack "$tree/unsigned" "$cache/$pairs/linux-image-$kernel-unsigned"_*.deb
 	mkdir "$tree/detached"
-	tar -xf "$cache/pairs"/linux-signed-amd64_*.tar.xz -C "$tree/detached" --strip-components=4 \
+	tar -xf "$cache/$pairs"/linux-signed-amd64_*.tar.xz -C "$tree/detached" --strip-components=4 \
 		"source-template/debian/signatures/linux-image-$kernel-unsigned"
 	trees+=("$tree")
 done
-for series in 6.1 6.12 7; do
+for series in "${others[@]}"; do
 	tree=$work/$(release "$cache/$series"/*.deb)
 	unpack "$tree/signed" "$cache/$series"/*.deb
 	trees+=("$tree")

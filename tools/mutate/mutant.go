@@ -26,7 +26,7 @@ func (m mutant) String() string { return m.at() + ": " + m.what }
 // syncs are the calls that make something durable, records those that write
 // the journal or take something back from it. To leave one out is a mutant.
 var (
-	syncs   = []string{"Sync", "SyncDir", "SyncFS", "syncDirs", "syncIndex"}
+	syncs   = []string{"Sync", "SyncDir", "SyncFS", "sync", "syncDirs", "syncIndex"}
 	records = []string{"append", "retract"}
 )
 

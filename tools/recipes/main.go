@@ -1,62 +1,84 @@
-// Recipes makes and applies a recipe for each case of a corpus.
+// Command recipes makes a recipe for each module of a corpus and applies it.
+//
+//	recipes [-tamper N] [-ld] [-v] INDEX.tsv...
+//
+// Each index lists the cases of one set, as testdata/corpus makes them; a case
+// is an image and the objects it was linked from. The recipe, encoded and
+// decoded, must give the image. It must do so too, or fail, or give an image
+// of another digest whose objects it can blame, when a byte of the recipe or of
+// an object is changed: -tamper says in how many places, which depend only on
+// the case.
+//
+// With -ld the recorded ld command is run as well, and the time that making
+// takes is given as a multiple of that. Results are lines of TAP; tables of
+// what was found follow, and the exit code is 1 if a case failed.
 package main
 
 import (
-	"bytes"
 	"context"
+	"flag"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
-	"strings"
-	"time"
+	"os/signal"
+	"syscall"
 
-	"koweld/assemble/recipe"
+	"koweld/tools/tap"
 )
 
 func main() {
-	fails := 0
-	for _, index := range os.Args[1:] {
-		data, err := os.ReadFile(index)
-		if err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		dir := filepath.Dir(index)
-		for line := range strings.Lines(string(data)) {
-			f := strings.Split(strings.TrimSpace(line), "\t")
-			image, err := os.ReadFile(filepath.Join(dir, f[4]))
-			if err != nil {
-				fmt.Println(err)
-				continue
-			}
-			var objects []recipe.Object
-			var ins [][]byte
-			for _, n := range strings.Fields(f[5]) {
-				d, err := os.ReadFile(filepath.Join(dir, n))
-				if err != nil {
-					fmt.Println(err)
-				}
-				objects = append(objects, recipe.Object{Name: filepath.Base(n), Data: d})
-				ins = append(ins, d)
-			}
-			t0 := time.Now()
-			r, err := recipe.Make(context.Background(), objects, image)
-			t1 := time.Now()
-			if err != nil {
-				fails++
-				fmt.Printf("FAIL %s %s %s: %v\n", f[0], f[1], f[3], err)
-				continue
-			}
-			enc := r.Encode()
-			t2 := time.Now()
-			got, err := r.Apply(context.Background(), ins, recipe.Options{Procs: 2})
-			t3 := time.Now()
-			ok := err == nil && bytes.Equal(got, image)
-			if !ok {
-				fails++
-			}
-			fmt.Printf("%v %s %s %s image %d recipe %d make %.1fms apply %.1fms\n", ok, f[0], f[1], f[3], len(image), len(enc), float64(t1.Sub(t0).Microseconds())/1e3, float64(t3.Sub(t2).Microseconds())/1e3)
-		}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main with its surroundings as values; it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("recipes", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	var e extent
+	flags.IntVar(&e.tamper, "tamper", 4, "change a byte of the recipe and of the objects in `N` places each")
+	flags.BoolVar(&e.ld, "ld", false, "link as recorded, and compare the times")
+	verbose := flags.Bool("v", false, "a line for each case")
+	if err := flags.Parse(args); err != nil {
+		return 64
 	}
-	fmt.Println("failures", fails)
+	if flags.NArg() == 0 || e.tamper < 0 {
+		fmt.Fprintln(stderr, "usage: recipes [-tamper N] [-ld] [-v] INDEX.tsv...")
+		return 64
+	}
+	out := tap.New(stdout)
+	r := newReport()
+	for _, index := range flags.Args() {
+		cases, err := readIndex(index)
+		if err != nil {
+			out.Result(false, err.Error())
+			continue
+		}
+		failed := 0
+		for _, c := range cases {
+			if ctx.Err() != nil {
+				out.Result(false, "interrupted")
+				return 1
+			}
+			res, err := c.check(ctx, e)
+			if err != nil {
+				failed++
+				out.Result(false, fmt.Sprintf("%s: %v", c, err))
+				continue
+			}
+			r.add(res)
+			if *verbose {
+				out.Note(res.String())
+			}
+		}
+		out.Result(failed == 0 && len(cases) > 0, fmt.Sprintf("%s: %d of %d cases are equal", cases.set(), len(cases)-failed, len(cases)))
+	}
+	fmt.Fprintln(stdout)
+	r.tables(stdout, e)
+	fmt.Fprintln(stdout)
+	if !out.Finish() {
+		return 1
+	}
+	return 0
 }

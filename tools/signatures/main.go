@@ -24,6 +24,8 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+
+	"koweld/tools/tap"
 )
 
 func main() {
@@ -51,24 +53,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if path, err := exec.LookPath("openssl"); err == nil {
 		judge = &openssl{path}
 	}
-	out := &tapWriter{w: stdout}
+	out := tap.New(stdout)
 	var reports []*report
 	for _, dir := range flags.Args() {
 		r, err := checkDir(ctx, dir, judge, e)
 		if err != nil {
-			out.result(false, fmt.Sprintf("%s: %v", dir, err))
+			out.Result(false, fmt.Sprintf("%s: %v", dir, err))
 			continue
 		}
 		r.tap(out)
 		if judge == nil && e.openssl > 0 {
-			out.skip(r.kernel+": modules "+sentences[seconded], "openssl is not installed")
+			out.Skip(r.kernel+": modules "+sentences[seconded], "openssl is not installed")
 		}
 		reports = append(reports, r)
 	}
 	fmt.Fprintln(stdout)
 	table(stdout, reports)
 	fmt.Fprintln(stdout)
-	if !out.finish() {
+	if !out.Finish() {
 		return 1
 	}
 	return 0

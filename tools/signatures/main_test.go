@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"koweld/assemble/modsig"
+	"koweld/tools/tap"
 )
 
 // signatures runs the command on a kernel, without openssl.
@@ -202,7 +203,7 @@ func TestFailuresAreNotPrintedWithoutEnd(t *testing.T) {
 	for range 12 {
 		r.add("m", outcome{claims: map[claim]error{verified: assert.AnError}})
 	}
-	r.tap(&tapWriter{w: &out})
+	r.tap(tap.New(&out))
 	assert.Equal(t, mostShown, strings.Count(out.String(), "m: "+assert.AnError.Error()))
 	assert.Contains(t, out.String(), "#   and 2 more\n")
 }

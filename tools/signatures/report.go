@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"koweld/assemble/modsig"
+	"koweld/tools/tap"
 )
 
 // sentences say of N modules what a claim is.
@@ -66,23 +67,23 @@ func (r *report) strays(c claim, names []string, why string) {
 const mostShown = 10
 
 // tap prints the claims that were looked at as lines of TAP.
-func (r *report) tap(out *tapWriter) {
+func (r *report) tap(out *tap.Writer) {
 	for c, t := range r.tallies {
 		if t.asked == 0 && len(t.wrong) == 0 {
 			continue
 		}
 		name := fmt.Sprintf("%s: %d of %d modules %s", r.kernel, t.held, t.asked, sentences[c])
-		out.result(len(t.wrong) == 0, name)
+		out.Result(len(t.wrong) == 0, name)
 		for i, wrong := range t.wrong {
 			if i == mostShown {
-				out.note(fmt.Sprintf("and %d more", len(t.wrong)-mostShown))
+				out.Note(fmt.Sprintf("and %d more", len(t.wrong)-mostShown))
 				break
 			}
-			out.note(wrong)
+			out.Note(wrong)
 		}
 	}
 	for _, cert := range r.signers {
-		out.note(fmt.Sprintf("%s: %s, %s, sha256 %s", r.kernel, modsig.Subject(cert), keyName(cert), modsig.Fingerprint(cert)))
+		out.Note(fmt.Sprintf("%s: %s, %s, sha256 %s", r.kernel, modsig.Subject(cert), keyName(cert), modsig.Fingerprint(cert)))
 	}
 }
 

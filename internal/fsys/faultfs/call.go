@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Op names a method of [fsys.FS], or with the prefix "File." one of
-// [fsys.File].
+// Op names a method of [fsys.FS], or with the prefix "File." or "Volume." one of
+// [fsys.File] or [fsys.Volume].
 type Op string
 
 // A Call is one call that was made, or that failed by a [Fault].
 type Call struct {
 	N    int // from 1
 	Op   Op
-	Path string // of a File: the name it was opened by
+	Path string // of a File or a Volume: the name it was opened by
 	To   string // the second name of Link, Rename, RenameNoReplace, Exchange and Symlink
 	Size int64  // bytes of Write and Reserve
 	Err  error  // what it returned
@@ -70,7 +70,7 @@ const (
 	RenameNoReplace Op = "RenameNoReplace"
 	Exchange        Op = "Exchange"
 	SyncDir         Op = "SyncDir"
-	SyncFS          Op = "SyncFS"
+	OpenVolume      Op = "OpenVolume"
 
 	Read     Op = "File.Read"
 	ReadAt   Op = "File.ReadAt"
@@ -78,6 +78,7 @@ const (
 	Close    Op = "File.Close"
 	FileStat Op = "File.Stat"
 	Sync     Op = "File.Sync"
+	WriteOut Op = "File.WriteOut"
 	Truncate Op = "File.Truncate"
 	Chmod    Op = "File.Chmod"
 	Chown    Op = "File.Chown"
@@ -86,6 +87,9 @@ const (
 	Xattrs   Op = "File.Xattrs"
 	SetXattr Op = "File.SetXattr"
 	Lock     Op = "File.Lock"
+
+	SyncFS      Op = "Volume.Sync"
+	CloseVolume Op = "Volume.Close"
 
 	// Step is something that another program does; see [FS.Step].
 	Step Op = "Step"

@@ -28,6 +28,8 @@ import (
 //   - each change of a directory's names is atomic by itself, a rename and an
 //     exchange too, and durable once SyncDir of that directory returns, and
 //     that makes no other directory's durable, its parent neither;
+//   - Volume.Sync does all that for what was done on that file system since the
+//     volume was opened, and for nothing older;
 //   - until then each of them is durable or not, whatever their order.
 //
 // Inodes keep their numbers over a cut, so a disk behaves as the one that was
@@ -40,6 +42,7 @@ type Disk struct {
 
 	mu      sync.Mutex
 	nodes   []*node  // by inode number; nil for those that are free
+	devices uint64   // that are mounted, from 1
 	ticks   int64    // the time
 	pending []change // of names, not durable yet, in order
 }
@@ -49,8 +52,9 @@ const rootIno = 1
 
 // A node is an inode: what a run sees of it, and what is durable.
 type node struct {
-	ino        uint64
+	ino, dev   uint64
 	live, safe content
+	since      int64 // the time of the first change that is not durable; 0: none
 	// cut is what lay there before each Truncate since the last Sync: the
 	// kernel may have written it.
 	cut []content
@@ -60,7 +64,14 @@ type node struct {
 }
 
 // sync makes what is there durable, names excepted.
-func (n *node) sync() { n.safe, n.cut = n.live, nil }
+func (n *node) sync() { n.safe, n.cut, n.since = n.live, nil, 0 }
+
+// touch notes that something is not durable.
+func (d *Disk) touch(n *node) {
+	if n.since == 0 {
+		n.since = d.ticks
+	}
+}
 
 // content is what fsync(2) makes durable. It is never changed in place.
 type content struct {
@@ -118,6 +129,7 @@ func (n names) ino(name string) uint64 {
 // number, or 0 if it goes.
 type change struct {
 	dir uint64
+	at  int64 // the time
 	set []entry
 }
 
@@ -142,15 +154,15 @@ var _ fsys.FS = (*Disk)(nil)
 
 // NewDisk makes an empty disk.
 func NewDisk() *Disk {
-	d := &Disk{nodes: make([]*node, rootIno)}
-	d.add(fs.ModeDir|0o755, nothing)
+	d := &Disk{nodes: make([]*node, rootIno), devices: 1}
+	d.add(fs.ModeDir|0o755, nothing, 1).sync()
 	return d
 }
 
 // add makes an inode that has no name yet.
-func (d *Disk) add(mode fs.FileMode, data *blob) *node {
+func (d *Disk) add(mode fs.FileMode, data *blob, dev uint64) *node {
 	c := content{mode: mode, mtime: d.tick(), data: data}
-	n := &node{ino: uint64(len(d.nodes)), live: c, safe: c}
+	n := &node{ino: uint64(len(d.nodes)), dev: dev, live: c, safe: c}
 	d.nodes = append(d.nodes, n)
 	return n
 }
@@ -159,10 +171,16 @@ func (d *Disk) add(mode fs.FileMode, data *blob) *node {
 func (d *Disk) Clone() *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c := &Disk{NoExchange: d.NoExchange, nodes: make([]*node, len(d.nodes)), ticks: d.ticks, pending: slices.Clone(d.pending)}
+	c := &Disk{
+		NoExchange: d.NoExchange, nodes: make([]*node, len(d.nodes)), devices: d.devices,
+		ticks: d.ticks, pending: slices.Clone(d.pending),
+	}
 	for i, n := range d.nodes {
 		if n != nil {
-			c.nodes[i] = &node{ino: n.ino, live: n.live, safe: n.safe, cut: n.cut, names: n.names, safeNames: n.safeNames}
+			c.nodes[i] = &node{
+				ino: n.ino, dev: n.dev, live: n.live, safe: n.safe, since: n.since, cut: n.cut,
+				names: n.names, safeNames: n.safeNames,
+			}
 		}
 	}
 	return c
@@ -258,7 +276,7 @@ func (d *Disk) two(op Op, a, b string, call func() error) error {
 
 // enter changes names of a directory at once, durable later.
 func (d *Disk) enter(dir *node, set ...entry) {
-	c := change{dir.ino, set}
+	c := change{dir.ino, d.ticks, set}
 	dir.names = c.apply(dir.names)
 	d.pending = append(d.pending, c)
 }
@@ -280,7 +298,7 @@ func (d *Disk) links(n *node) (count uint64) {
 
 func (d *Disk) info(n *node) fsys.Info {
 	return fsys.Info{
-		Dev: 1, Ino: n.ino, Nlink: d.links(n), Mode: n.live.mode, UID: n.live.uid, GID: n.live.gid,
+		Dev: n.dev, Ino: n.ino, Nlink: d.links(n), Mode: n.live.mode, UID: n.live.uid, GID: n.live.gid,
 		Size: int64(len(n.live.data.bytes)), Mtime: time.Unix(0, n.live.mtime),
 	}
 }
@@ -323,9 +341,9 @@ func (d *Disk) Put(name string, e Entry) error {
 		}
 		if d.nodes[e.Ino] == nil {
 			c := content{mode: e.Mode, uid: e.UID, gid: e.GID, mtime: e.Mtime.UnixNano(), xattrs: e.Xattrs, data: &blob{bytes: e.Data}}
-			d.nodes[e.Ino] = &node{ino: e.Ino, live: c, safe: c}
+			d.nodes[e.Ino] = &node{ino: e.Ino, dev: p.dir.dev, live: c, safe: c}
 		}
-		c := change{p.dir.ino, []entry{{p.base, e.Ino}}}
+		c := change{dir: p.dir.ino, set: []entry{{p.base, e.Ino}}}
 		p.dir.names, p.dir.safeNames = c.apply(p.dir.names), c.apply(p.dir.safeNames)
 		return nil
 	})
@@ -399,7 +417,7 @@ func (d *Disk) Mkdir(name string, perm fs.FileMode) error {
 	return d.one(Mkdir, name, func() error {
 		p, err := d.free(name)
 		if err == nil {
-			d.enter(p.dir, entry{p.base, d.add(fs.ModeDir|perm, nothing).ino})
+			d.enter(p.dir, entry{p.base, d.add(fs.ModeDir|perm, nothing, p.dir.dev).ino})
 		}
 		return err
 	})
@@ -440,7 +458,7 @@ func (d *Disk) Symlink(target, name string) error {
 	return d.two(Symlink, target, name, func() error {
 		p, err := d.free(name)
 		if err == nil {
-			n := d.add(fs.ModeSymlink|fs.ModePerm, &blob{bytes: []byte(target)})
+			n := d.add(fs.ModeSymlink|fs.ModePerm, &blob{bytes: []byte(target)}, p.dir.dev)
 			d.enter(p.dir, entry{p.base, n.ino})
 		}
 		return err
@@ -554,18 +572,80 @@ func (d *Disk) settle(which func(change) bool) {
 	})
 }
 
-// SyncFS implements [fsys.FS].
-func (d *Disk) SyncFS(name string) error {
-	return d.one(SyncFS, name, func() error {
-		if _, err := d.there(name, true); err != nil {
-			return err
+// SyncAll makes all that is there durable.
+func (d *Disk) SyncAll() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.settle(func(change) bool { return true })
+	for _, n := range d.nodes {
+		if n != nil {
+			n.sync()
 		}
-		d.settle(func(change) bool { return true })
-		for _, n := range d.nodes {
-			if n != nil {
+	}
+}
+
+// Mount makes an empty directory a file system of its own.
+func (d *Disk) Mount(name string) error {
+	return d.one(Mkdir, name, func() error {
+		p, err := d.there(name, false)
+		switch {
+		case err != nil:
+			return err
+		case !p.n.live.mode.IsDir() || len(p.n.names) > 0:
+			return unix.EBUSY
+		}
+		d.devices++
+		p.n.dev = d.devices
+		return nil
+	})
+}
+
+// diskVolume is an open volume of a Disk.
+type diskVolume struct {
+	d      *Disk
+	name   string
+	dev    uint64
+	opened int64 // the time
+	closed bool
+}
+
+// OpenVolume implements [fsys.FS].
+func (d *Disk) OpenVolume(name string) (v fsys.Volume, err error) {
+	err = d.one(OpenVolume, name, func() error {
+		p, err := d.there(name, true)
+		if err == nil && !p.n.live.mode.IsDir() {
+			err = unix.ENOTDIR
+		}
+		if err == nil {
+			v = &diskVolume{d: d, name: name, dev: p.n.dev, opened: d.tick()}
+		}
+		return err
+	})
+	return v, err
+}
+
+func (v *diskVolume) Dev() uint64 { return v.dev }
+
+// Sync makes durable what was written to this file system since the volume was
+// opened. What is older may have failed before and nobody would be told.
+func (v *diskVolume) Sync() error {
+	return v.d.one(SyncFS, v.name, func() error {
+		if v.closed {
+			return os.ErrClosed
+		}
+		v.d.settle(func(c change) bool { return v.d.nodes[c.dir].dev == v.dev && c.at >= v.opened })
+		for _, n := range v.d.nodes {
+			if n != nil && n.dev == v.dev && n.since >= v.opened {
 				n.sync()
 			}
 		}
+		return nil
+	})
+}
+
+func (v *diskVolume) Close() error {
+	return v.d.one(CloseVolume, v.name, func() error {
+		v.closed = true
 		return nil
 	})
 }

@@ -52,7 +52,7 @@ func (d *Disk) Create(name string, perm fs.FileMode) (f fsys.File, err error) {
 	err = d.one(Create, name, func() error {
 		p, err := d.free(name)
 		if err == nil {
-			n := d.add(perm, nothing)
+			n := d.add(perm, nothing, p.dir.dev)
 			d.enter(p.dir, entry{p.base, n.ino})
 			f = &diskFile{d: d, n: n, name: name, writes: true}
 		}
@@ -68,7 +68,7 @@ func (d *Disk) OpenAppend(name string, perm fs.FileMode) (f fsys.File, err error
 		case err != nil:
 			return err
 		case p.n == nil:
-			p.n = d.add(perm, nothing)
+			p.n = d.add(perm, nothing, p.dir.dev)
 			d.enter(p.dir, entry{p.base, p.n.ino})
 		case p.n.live.mode.IsDir():
 			return unix.EISDIR
@@ -98,6 +98,7 @@ func (f *diskFile) set(op Op, with func(c *content) error) error {
 		if err := with(&c); err != nil {
 			return err
 		}
+		f.d.touch(f.n)
 		f.n.live = c
 		return nil
 	})
@@ -190,6 +191,9 @@ func (f *diskFile) Sync() error {
 		return nil
 	})
 }
+
+// WriteOut implements [fsys.File]: there is a place for all.
+func (f *diskFile) WriteOut() error { return f.do(WriteOut, func() error { return nil }) }
 
 func (f *diskFile) Truncate(size int64) error {
 	return f.set(Truncate, func(c *content) error {

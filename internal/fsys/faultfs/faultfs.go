@@ -188,8 +188,28 @@ func (x *FS) SyncDir(name string) error {
 	return x.do(Call{Op: SyncDir, Path: name}, func() error { return x.base.SyncDir(name) })
 }
 
-func (x *FS) SyncFS(name string) error {
-	return x.do(Call{Op: SyncFS, Path: name}, func() error { return x.base.SyncFS(name) })
+func (x *FS) OpenVolume(name string) (fsys.Volume, error) {
+	v, err := get(x, Call{Op: OpenVolume, Path: name}, func() (fsys.Volume, error) { return x.base.OpenVolume(name) })
+	if err != nil {
+		return nil, err
+	}
+	return &volume{x, v, name}, nil
+}
+
+// volume is an open volume of an FS.
+type volume struct {
+	x    *FS
+	v    fsys.Volume
+	name string
+}
+
+func (v *volume) Dev() uint64 { return v.v.Dev() }
+
+func (v *volume) Sync() error { return v.x.do(Call{Op: SyncFS, Path: v.name}, v.v.Sync) }
+
+// Close closes the descriptor whatever happens, as that of a file.
+func (v *volume) Close() error {
+	return v.x.doOr(Call{Op: CloseVolume, Path: v.name}, v.v.Close, func(bool) { _ = v.v.Close() })
 }
 
 // file is an open file of an FS.
@@ -237,7 +257,8 @@ func (f *file) Stat() (fsys.Info, error) {
 	return get(f.x, Call{Op: FileStat, Path: f.f.Name()}, f.f.Stat)
 }
 
-func (f *file) Sync() error { return f.do(Sync, 0, f.f.Sync) }
+func (f *file) Sync() error     { return f.do(Sync, 0, f.f.Sync) }
+func (f *file) WriteOut() error { return f.do(WriteOut, 0, f.f.WriteOut) }
 
 func (f *file) Truncate(size int64) error {
 	return f.do(Truncate, size, func() error { return f.f.Truncate(size) })

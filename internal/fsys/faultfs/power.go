@@ -73,7 +73,9 @@ func (d *Disk) instant(files []unsyncedFile) [sha256.Size]byte {
 			b = fmt.Appendf(n.safe.digest(b), "%d %v ", n.ino, n.safeNames)
 		}
 	}
-	b = fmt.Appendf(b, "%v ", d.pending)
+	for _, c := range d.pending {
+		b = fmt.Appendf(b, "%d %v ", c.dir, c.set)
+	}
 	for _, f := range files {
 		for _, v := range f.variants {
 			b = v.digest(b)
@@ -229,11 +231,11 @@ func someCombinations(options []int, limit int) iter.Seq[[]int] {
 // cut makes the disk that has the chosen changes of names and the chosen
 // variants of files.
 func (d *Disk) cut(names []int, files []unsyncedFile, variants []int) *Disk {
-	after := &Disk{NoExchange: d.NoExchange, nodes: make([]*node, len(d.nodes)), ticks: d.ticks}
+	after := &Disk{NoExchange: d.NoExchange, nodes: make([]*node, len(d.nodes)), devices: d.devices, ticks: d.ticks}
 	nodes := make([]node, len(d.nodes)) // at once, for speed
 	for i, n := range d.nodes {
 		if n != nil {
-			nodes[i] = node{ino: n.ino, live: n.safe, safe: n.safe, safeNames: n.safeNames}
+			nodes[i] = node{ino: n.ino, dev: n.dev, live: n.safe, safe: n.safe, safeNames: n.safeNames}
 			after.nodes[i] = &nodes[i]
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"koweld/internal/fsys"
@@ -130,12 +131,63 @@ func TestWhatAPowerCutLeaves(t *testing.T) {
 			[]string{`/a="old"`, `/a="old" /d/ /d/f="text"`},
 		},
 		{
+			"what was written before a volume was opened may have failed unseen",
+			func(t *testing.T, d *faultfs.Disk) {
+				write(t, d, "/f", "text")
+				require.NoError(t, syncVolume(t, d, "/", func() { require.NoError(t, d.Rename("/a", "/b")) }))
+			},
+			[]string{`/b="old"`, `/b="old" /f=""`, `/b="old" /f="\x00\x00\x00\x00"`, `/b="old" /f="te"`, `/b="old" /f="text"`},
+		},
+		{
+			"what was written after it was opened is durable, names and all",
+			func(t *testing.T, d *faultfs.Disk) {
+				require.NoError(t, syncVolume(t, d, "/", func() {
+					require.NoError(t, d.Mkdir("/d", 0o755))
+					write(t, d, "/d/f", "text")
+					more(t, d, "/a", "new")
+				}))
+			},
+			[]string{`/a="oldnew" /d/ /d/f="text"`},
+		},
+		{
+			"what is written after a volume is synced is not",
+			func(t *testing.T, d *faultfs.Disk) {
+				require.NoError(t, syncVolume(t, d, "/", func() {}))
+				require.NoError(t, d.Unlink("/a"))
+			},
+			[]string{``, `/a="old"`},
+		},
+		{
+			"a volume is one file system",
+			func(t *testing.T, d *faultfs.Disk) {
+				require.NoError(t, d.Mkdir("/d", 0o755))
+				d.SyncAll()
+				require.NoError(t, d.Mount("/d"))
+				require.NoError(t, syncVolume(t, d, "/d", func() {
+					write(t, d, "/d/f", "text")
+					require.NoError(t, d.Unlink("/a"))
+				}))
+			},
+			[]string{`/a="old" /d/ /d/f="text"`, `/d/ /d/f="text"`},
+		},
+		{
+			"a volume that cannot be synced makes nothing durable",
+			func(t *testing.T, d *faultfs.Disk) {
+				x := faultfs.New(d, faultfs.Error(4, unix.EIO))
+				require.ErrorIs(t, syncVolume(t, x, "/", func() {
+					require.NoError(t, x.Unlink("/a"))
+					require.NoError(t, x.Mkdir("/d", 0o755))
+				}), unix.EIO)
+			},
+			[]string{``, `/a="old"`, `/a="old" /d/`, `/d/`},
+		},
+		{
 			"all is synced",
 			func(t *testing.T, d *faultfs.Disk) {
 				require.NoError(t, d.Mkdir("/d", 0o755))
 				write(t, d, "/d/f", "text")
 				require.NoError(t, d.Unlink("/a"))
-				require.NoError(t, d.SyncFS("/"))
+				d.SyncAll()
 			},
 			[]string{`/d/ /d/f="text"`},
 		},
@@ -144,13 +196,22 @@ func TestWhatAPowerCutLeaves(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := faultfs.NewDisk()
 			write(t, d, "/a", "old")
-			require.NoError(t, d.SyncFS("/"))
+			d.SyncAll()
 			tt.do(t, d)
 			before := list(t, d, "/")
 			assert.Equal(t, tt.want, left(t, d))
 			assert.Equal(t, before, list(t, d, "/"), "to ask changes nothing")
 		})
 	}
+}
+
+// syncVolume opens a volume, does something and syncs the volume.
+func syncVolume(t *testing.T, x fsys.FS, name string, do func()) error {
+	v, err := x.OpenVolume(name)
+	require.NoError(t, err)
+	do()
+	defer v.Close()
+	return v.Sync()
 }
 
 func TestMetadataIsLostToo(t *testing.T) {
@@ -222,7 +283,7 @@ func TestCutsProperties(t *testing.T) {
 			require.Equal(t, 1, again.Seen())
 		}
 		require.True(t, there)
-		require.NoError(t, fsys.FS(d).SyncFS("/"))
+		d.SyncAll()
 		synced := faultfs.Cuts{Limit: 64}
 		for cut := range synced.Of(d) {
 			require.Equal(t, now, cut.Digest())

@@ -28,6 +28,9 @@ type Kind string
 const (
 	Tmpfs Kind = "tmpfs"
 	Ext4  Kind = "ext4" // without a journal: what is written stays written
+	// Btrfs is for its quota groups: it is not filled, and its inodes are
+	// not counted.
+	Btrfs Kind = "btrfs"
 )
 
 const block = 4096
@@ -55,11 +58,11 @@ func New(t testing.TB, kind Kind, dir string, blocks, inodes int) *Volume {
 	switch kind {
 	case Tmpfs:
 		v.options = fmt.Sprintf("mode=755,size=%d,nr_inodes=%d", blocks*block, inodes)
-	case Ext4:
+	case Ext4, Btrfs:
 		v.image = v.format(blocks, inodes)
 	}
 	if err := v.mount(); err != nil {
-		t.Skipf("a small %s is not tested, it needs CAP_SYS_ADMIN and, for ext4, a loop device: %v", kind, err)
+		t.Skipf("a small %s is not tested, it needs CAP_SYS_ADMIN and, for the others, a loop device: %v", kind, err)
 	}
 	t.Cleanup(v.Unmount)
 	if kind == Ext4 {
@@ -76,16 +79,27 @@ func (v *Volume) format(blocks, inodes int) string {
 	}
 	require.NoError(v.t, err)
 	v.t.Cleanup(func() { _ = os.Remove(f.Name()) })
+	require.NoError(v.t, f.Close())
+	v.makeImage(f.Name(), blocks, inodes)
+	return f.Name()
+}
+
+func (v *Volume) makeImage(name string, blocks, inodes int) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	require.NoError(v.t, err)
 	require.NoError(v.t, f.Truncate(int64(blocks)*block))
 	require.NoError(v.t, f.Close())
-	_, err = tool.Exec{Environ: tool.Environ(os.Environ())}.Run(context.Background(), tool.Cmd{Path: "mkfs.ext4", Args: []string{
-		"-q", "-F", "-I", "256", "-b", fmt.Sprint(block), "-m", "0", "-O", "^has_journal,^resize_inode", "-N", fmt.Sprint(inodes), f.Name(),
-	}})
+	format := tool.Cmd{Path: "mkfs.ext4", Args: []string{
+		"-q", "-F", "-I", "256", "-b", fmt.Sprint(block), "-m", "0", "-O", "^has_journal,^resize_inode", "-N", fmt.Sprint(inodes), name,
+	}}
+	if v.kind == Btrfs {
+		format = tool.Cmd{Path: "mkfs.btrfs", Args: []string{"-q", "-f", name}}
+	}
+	_, err = tool.Exec{Environ: tool.Environ(os.Environ())}.Run(context.Background(), format)
 	if missing := (*tool.MissingError)(nil); errors.As(err, &missing) {
-		v.t.Skipf("a small ext4 is not tested: %v", err)
+		v.t.Skipf("a small %s is not tested: %v", v.kind, err)
 	}
 	require.NoError(v.t, err)
-	return f.Name()
 }
 
 // mount mounts the volume.
@@ -100,10 +114,13 @@ func (v *Volume) mount() error {
 		return err
 	}
 	defer device.Close() // with the last user, the mount, it is detached
-	if err := unix.Mount(device.Name(), v.Dir, "ext4", 0, ""); err != nil {
+	if err := unix.Mount(device.Name(), v.Dir, string(v.kind), 0, ""); err != nil {
 		return err
 	}
 	v.mounted = true
+	if v.kind != Ext4 {
+		return nil
+	}
 	// ext4 keeps blocks back for what it has promised: then the last ones
 	// that it shows as free could not be had, or others could.
 	reserve := filepath.Join("/sys/fs/ext4", filepath.Base(device.Name()), "reserved_clusters")
