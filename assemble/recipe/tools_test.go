@@ -256,7 +256,7 @@ func TestRealEdits(t *testing.T) {
 
 // More sections than 16 bits can number.
 func TestSeventyThousandSections(t *testing.T) {
-	const count = 66_000
+	const count = 70_000
 	check := func(t *testing.T, image []byte, objects ...[]byte) {
 		m, err := elf64.Parse(image)
 		require.NoError(t, err)
