@@ -68,7 +68,7 @@ func FuzzApply(f *testing.F) {
 		raw := r.Raw()
 		if objects := [][]byte{a, b}; len(raw.Inputs) == 2 {
 			raw.Inputs[0].Size, raw.Inputs[1].Size = uint64(len(a)), uint64(len(b))
-			_, _ = try(t, raw.Encode(), objects)
+			_, _ = try(t, raw.Encode(), objects, 1)
 		}
 	})
 }
@@ -85,7 +85,7 @@ func FuzzMake(f *testing.F) {
 		if err != nil {
 			return
 		}
-		got, err := try(t, r.Encode(), [][]byte{a, b})
+		got, err := try(t, r.Encode(), [][]byte{a, b}, 1)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(image, got))
 	})

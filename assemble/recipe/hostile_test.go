@@ -43,7 +43,7 @@ func (d *draft) section(name string) *recipe.RawSection {
 }
 
 // apply parses and applies what the draft is now.
-func (d *draft) apply(t testing.TB) ([]byte, error) { return try(t, d.Encode(), d.objects) }
+func (d *draft) apply(t testing.TB) ([]byte, error) { return try(t, d.Encode(), d.objects, 3) }
 
 func TestMalformedRecipes(t *testing.T) {
 	tests := []struct {
