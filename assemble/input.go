@@ -42,31 +42,39 @@ func (w *Welder) readSmall(name string, limit int64) ([]byte, error) {
 // what the file system says, to its end. Each piece goes to sink while it is
 // in the processor's cache.
 func readExactly(ctx context.Context, r io.Reader, size int64, sink io.Writer) ([]byte, error) {
-	const piece = 256 << 10
 	data := make([]byte, size)
+	if err := readInto(ctx, r, data, sink); err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
+// readInto is readExactly of as many bytes as data has.
+func readInto(ctx context.Context, r io.Reader, data []byte, sink io.Writer) error {
+	const piece = 256 << 10
 	for rest := data; len(rest) > 0; {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		n, err := io.ReadFull(r, rest[:min(piece, len(rest))])
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return nil, errChanged
+			return errChanged
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if _, err := sink.Write(rest[:n]); err != nil {
-			return nil, err
+			return err
 		}
 		rest = rest[n:]
 	}
 	var more [1]byte
 	switch _, err := io.ReadFull(r, more[:]); err {
 	case io.EOF:
-		return data, nil
+		return nil
 	case nil:
-		return nil, errChanged
+		return errChanged
 	default:
-		return nil, err
+		return err
 	}
 }

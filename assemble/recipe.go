@@ -73,11 +73,9 @@ func (w *Welder) recipe(ctx context.Context, man *manifest.Manifest, m *manifest
 	if err != nil {
 		return outcome{}, err
 	}
-	objects := make([][]byte, len(f.Inputs))
-	for i, name := range f.Inputs {
-		if objects[i], err = w.readObject(ctx, name, &r.Inputs[i]); err != nil {
-			return outcome{}, err
-		}
+	objects, err := w.readObjects(ctx, f.Inputs, r.Inputs)
+	if err != nil {
+		return outcome{}, err
 	}
 	out := outcome{size: r.Size, digests: newDigests(h)}
 	out.bytes, err = apply(ctx, r, f.Inputs, objects, w.share(), out.digests)
@@ -115,21 +113,54 @@ func apply(ctx context.Context, r *recipe.Recipe, names []string, objects [][]by
 	return image, err
 }
 
-// readObject reads an object if it has the size that the recipe says.
-func (w *Welder) readObject(ctx context.Context, name string, want *recipe.Input) ([]byte, error) {
+// readObjects reads the objects, if they have the sizes that the recipe says,
+// into one piece of memory: many pieces of many sizes would leave holes that no
+// image of the next module fits into.
+func (w *Welder) readObjects(ctx context.Context, names []string, want []recipe.Input) ([][]byte, error) {
+	var sum int64
+	for i, name := range names {
+		info, err := w.FS.Stat(name)
+		if err != nil {
+			return nil, &InputError{File: name, Err: err}
+		}
+		if info.IsRegular() && uint64(info.Size) != want[i].Size {
+			return nil, otherSize(name, info.Size, want[i])
+		}
+		sum += info.Size
+	}
+	room := make([]byte, sum)
+	objects := make([][]byte, len(names))
+	for i, name := range names {
+		size := int(want[i].Size)
+		if size > len(room) {
+			return nil, &InputError{File: name, Err: errChanged}
+		}
+		objects[i], room = room[:size:size], room[size:]
+		if err := w.readObject(ctx, name, want[i], objects[i]); err != nil {
+			return nil, err
+		}
+	}
+	return objects, nil
+}
+
+// readObject reads an object into data, which is as long as the recipe says.
+func (w *Welder) readObject(ctx context.Context, name string, want recipe.Input, data []byte) error {
 	f, size, err := w.openInput(name)
+	if err == nil {
+		defer f.Close()
+		if size != int64(len(data)) {
+			return otherSize(name, size, want)
+		}
+		err = readInto(ctx, f, data, io.Discard)
+	}
 	if err != nil {
-		return nil, &InputError{File: name, Err: err}
+		return &InputError{File: name, Err: err}
 	}
-	defer f.Close()
-	if uint64(size) != want.Size {
-		return nil, otherObject(name, "it has %d bytes instead of %d", size, want.Size)
-	}
-	data, err := readExactly(ctx, f, size, io.Discard)
-	if err != nil {
-		return nil, &InputError{File: name, Err: err}
-	}
-	return data, nil
+	return nil
+}
+
+func otherSize(name string, size int64, want recipe.Input) *InputError {
+	return otherObject(name, "it has %d bytes instead of %d", size, want.Size)
 }
 
 // otherObject says that an object is not what the recipe was made from.

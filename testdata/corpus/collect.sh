@@ -12,7 +12,8 @@ collect() {
 	done < <(find "$tree" -name '.*.ko.cmd' -print0 | sort -z)
 }
 
-# collect_module CMD-FILE: the case "final", and "both" for a composite.
+# collect_module CMD-FILE: the case "final", and "both" or "objtool" for a
+# composite.
 collect_module() {
 	local cmd=$1 folder name ko id n=2 line inputs kind
 	folder=${cmd%/*}
@@ -35,7 +36,7 @@ collect_module() {
 	fi
 	add_case "$id" "$kind" "$id/$name.ko" "${inputs[@]}"
 
-	if [[ $kind == final ]] && grep -qs '^[^=]*:= .* -r .*@' "$folder/.$name.o.cmd"; then
+	if [[ $kind != changed ]] && grep -qs '^[^=]*:= .* -r .*@' "$folder/.$name.o.cmd"; then
 		both_levels "$folder/.$name.o.cmd"
 	fi
 }
@@ -80,15 +81,17 @@ final_line() {
 }
 
 # both_levels CMD-FILE: a case of the components in place of the composite, if
-# the recorded line makes it of them. From 6.12 on objtool changes it after.
+# the recorded line makes it of them, or if it is objtool that changes it after
+# that, as from 6.12 on.
 both_levels() {
-	local words i file final=("${line[@]}") parts=()
+	local words i file final=("${line[@]}") parts=() beside=()
 	line=()
 	read -ra words < <(recorded "$1")
 	for ((i = 0; i < ${#words[@]}; i++)); do
 		case ${words[i]} in
 		-o) i=$((i + 1)) ;;
 		@*) ;;
+		*.o) beside+=("${words[i]}") ;; # a blob behind the list
 		*) line+=("${words[i]}") ;;
 		esac
 	done
@@ -98,11 +101,16 @@ both_levels() {
 		i=$(realpath -ms --relative-to="$tree" "$file")
 		keep "$file" "$id/parts/${i//..\//}"
 		parts+=("$id/parts/${i//..\//}")
-	done < <(tr -s ' ' '\n' <"$folder/$name.mod" | grep '\.o$')
+	done < <({
+		tr -s ' ' '\n' <"$folder/$name.mod"
+		printf '%s\n' "${beside[@]}"
+	} | grep '\.o$')
 	line+=("${parts[@]}")
 	if makes "${inputs[0]}"; then
 		printf '%s\n' "${line[*]}" "${final[*]}" >"$set/$id/$id-both.ld"
 		add_case "$id-both" both "$id/$name.ko" "${parts[@]}" "${inputs[@]:1}"
+	elif grep -q '\bobjtool\b' "$1"; then
+		add_case "$id-objtool" objtool "$id/$name.ko" "${parts[@]}" "${inputs[@]:1}"
 	else
 		rm -r "$set/$id/parts"
 	fi
