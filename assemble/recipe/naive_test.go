@@ -133,7 +133,6 @@ type naiveFile struct {
 	order binary.ByteOrder
 
 	sources  []*naiveSource
-	names    [][]byte // of the symbols of the objects
 	origins  []naiveSymbol
 	isFirst  []bool // the symbol is the null symbol of its object
 	sections []*naiveSection
