@@ -1,6 +1,6 @@
 #!/bin/bash
 # The main job from end to end, in a scratch root: modules of testdata/acme are
-# linked, proven, signed, placed and taken back. Each command is shown with its
+# formed, proven, signed, placed and taken back. Each command is shown with its
 # output; a second tool judges each result (sha256sum, modinfo, diff, ...).
 #
 # Needs Go and Debian 12; as root it installs the few packages that are missing.
@@ -19,7 +19,7 @@ package=linux-modules-acme-$kernel
 acme=$here/../acme
 
 # The linker that linked the modules when they were signed. Another gives other
-# bytes, and koweld refuses those; recipes, which need no linker, come later.
+# bytes, and koweld refuses those; recipes need none.
 recorded=2.40
 
 chapter() { printf '\n# %s\n' "$*"; }
@@ -54,18 +54,13 @@ expected() {
 }
 
 command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
-need go=golang-1.26 ld.bfd=binutils depmod=kmod xz=xz-utils getfattr=attr || exit 1
-linker=$(ld.bfd --version | sed -n '1s/.* //p')
-if [[ $linker != "$recorded" && $linker != "$recorded".* ]]; then
-	echo "The demonstration links with the ld of Debian 12, GNU ld $recorded; this machine has $linker." >&2
-	echo "Its modules would differ from the signed ones, and koweld would refuse them." >&2
-	exit 1
-fi
+need go=golang-1.26 depmod=kmod xz=xz-utils getfattr=attr || exit 1
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/koweld-demo.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 root=$work/root
 modules=$root/usr/lib/modules/$kernel
+objects=$root/usr/lib/linux-objects/acme/$kernel
 signatures=$root/usr/lib/linux-signatures/acme/$kernel
 manifest=$root/usr/share/koweld/manifests/$package.yaml
 
@@ -117,10 +112,14 @@ check "its journal is open" [ -n "$(find "$root/var/lib/koweld/journal" -type f)
 run 0 koweld --root "$root" repair --all
 check "the root is as before (tree diff)" unchanged "$work/before"
 
-chapter "Objects and signatures become modules"
+# All programs there are for the install that follows: no linker among them.
+mkdir "$work/only"
+ln -s "$work/bin/koweld" "$(command -v depmod)" "$work/only"
+
+chapter "Objects, recipes and signatures become modules; there is no linker"
 run 0 koweld --root "$root" --dry-run install "$package"
 check "a dry run changes nothing (tree diff)" unchanged "$work/before"
-run 0 koweld --root "$root" install "$package"
+run 0 env PATH="$work/only" koweld --root "$root" install "$package"
 run 0 koweld --root "$root" status
 run 0 modinfo -b "$root" -k "$kernel" -F filename acme acme_aux plain
 run 0 modinfo -b "$root" -k "$kernel" acme
@@ -158,6 +157,26 @@ run 0 koweld --root "$root" repair "$package"
 run 0 koweld --root "$root" verify
 check "the modules are those again (sha256sum -c)" \
 	expected kernel/acme/acme.ko.xz kernel/acme/acme_aux.ko.xz updates/plain.ko
+
+chapter "A recipe says how a module is made of its objects, in a fraction of its bytes"
+run 0 koweld recipe show "$objects/acme.recipe"
+run 0 koweld recipe apply -o "$work/acme.ko" "$objects/acme.recipe" "$objects"/{core,glue,acme.mod}.o
+run 0 koweld recipe explain "$work/acme.ko" "$objects"/{core,glue,acme.mod}.o
+sed 's/acme: ready/acme: steam/' "$objects/core.o" >"$work/core.o"
+run 1 koweld recipe apply -o "$work/other.ko" "$objects/acme.recipe" "$work/core.o" "$objects"/{glue,acme.mod}.o
+check "nothing was written" [ ! -e "$work/other.ko" ]
+
+linker=$(ld.bfd --version 2>/dev/null | sed -n '1s/.* //p')
+if [[ $linker == "$recorded" || $linker == "$recorded".* ]]; then
+	chapter "The same without recipes, by the linker of the build"
+	sed -i '/- {recipe: /d' "$manifest"
+	run 0 koweld --root "$root" remove "$package"
+	run 0 koweld --root "$root" install "$package"
+	check "the modules are those again (sha256sum -c)" \
+		expected kernel/acme/acme.ko.xz kernel/acme/acme_aux.ko.xz updates/plain.ko
+else
+	chapter "No link is shown: ld is ${linker:-missing}, and the modules were linked by $recorded"
+fi
 
 chapter "Everything is taken back"
 run 0 koweld --root "$root" remove "$package"
