@@ -24,7 +24,7 @@ corpus: ## kernel modules of Debian to try recipes on (hours the first time, 20 
 	@testdata/corpus/build.sh
 
 test-recipe: ## a recipe of each module of the corpus: made, applied, tampered with
-	$(GO) run ./tools/recipes -ld $$(testdata/corpus/build.sh --indices)
+	@testdata/corpus/test.sh -ld
 
 test-signatures: ## Debian's own signatures, every one, of five kernels (510 MB the first time)
 	@testdata/signatures/run.sh

@@ -347,6 +347,10 @@ func (d *decoder) anchors() {
 func (d *decoder) tail() {
 	p := d.part("the aliases")
 	d.r.aliases = span{p.b, p.at}
+	if d.err == nil && !p.done() && !d.r.hasSymbols() {
+		d.fail("it has aliases and no symbols")
+		return
+	}
 	n := d.count(2, "the number of gaps")
 	d.r.gaps = make([]gap, n)
 	var end uint64
@@ -370,6 +374,10 @@ func (d *decoder) tail() {
 	if d.err == nil && d.used != d.r.Rules {
 		d.fail("it uses the rules %#x, and says %#x", uint64(d.used), uint64(d.r.Rules))
 	}
+}
+
+func (r *Recipe) hasSymbols() bool {
+	return slices.ContainsFunc(r.sections, func(s section) bool { return s.content == contentSymbols })
 }
 
 // layout proves that the parts of the image do not overlap.

@@ -43,7 +43,7 @@ func (d *draft) section(name string) *recipe.RawSection {
 }
 
 // apply parses and applies what the draft is now.
-func (d *draft) apply(t testing.TB) ([]byte, error) { return try(t, d.Encode(), d.objects) }
+func (d *draft) apply(t testing.TB) ([]byte, error) { return try(t, d.Encode(), d.objects, 3) }
 
 func TestMalformedRecipes(t *testing.T) {
 	tests := []struct {
@@ -164,6 +164,12 @@ func TestMalformedRecipes(t *testing.T) {
 		}, "the name of a symbol has a zero byte"},
 		{"an alias of no symbol", func(d *draft) { d.Aliases = new(program).Uint(1 << 20).Int(1).Bytes() }, "the symbol of an alias is"},
 		{"an alias for no symbol", func(d *draft) { d.Aliases = new(program).Uint(1).Int(1 << 20).Bytes() }, "of the image does not exist"},
+		{"an alias without symbols", func(d *draft) {
+			d.Aliases = new(program).Uint(1).Int(1).Bytes()
+			for _, name := range []string{".symtab", ".strtab"} {
+				d.section(name).Content = recipe.ContentNone
+			}
+		}, "it has aliases and no symbols"},
 		{"bytes between sections in one", func(d *draft) { d.Gaps = []recipe.RawGap{{At: d.section(".text").Offset, Bytes: []byte{1}}} }, "of the image lie in one"},
 		{"bytes behind the image", func(d *draft) { d.Gaps = []recipe.RawGap{{At: uint64(d.Size), Bytes: []byte{1}}} }, "not within the image"},
 		{"digests are missing", func(d *draft) { d.Digests = d.Digests[8:] }, "the digests of sections is cut off"},

@@ -68,8 +68,9 @@ func signed(data []byte) []byte {
 }
 
 // try applies a recipe that may be wrong. Whatever it does, it does not panic,
-// gives an error that names the cause, or an image of the declared size.
-func try(t testing.TB, data []byte, objects [][]byte) (image []byte, err error) {
+// gives an error that names the cause, or an image of the declared size, the
+// same in a dirty buffer and in a clean one.
+func try(t testing.TB, data []byte, objects [][]byte, procs int) (image []byte, err error) {
 	t.Helper()
 	r, err := recipe.Parse(data)
 	var format *recipe.FormatError
@@ -87,7 +88,7 @@ func try(t testing.TB, data []byte, objects [][]byte) (image []byte, err error) 
 		return nil, err
 	}
 	require.Len(t, image, int(r.Size))
-	again, err := r.Apply(context.Background(), objects, recipe.Options{Procs: 3})
+	again, err := r.Apply(context.Background(), objects, recipe.Options{Procs: procs})
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(image, again), "what is formed depends on the buffer or on the order")
 	return image, nil

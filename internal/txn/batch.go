@@ -8,10 +8,9 @@ import (
 	"koweld/internal/fsys"
 )
 
-// DefaultBatch is where one syncfs(2) becomes cheaper than an fsync(2) for each
-// file, by far: below it a transaction does not pay for what others have
-// written to the same file system and may take long, above it they do not
-// matter.
+// DefaultBatch is where one syncfs(2) is several times as cheap as an fsync(2)
+// for each file (docs/performance.md). Below it a transaction does not pay for
+// what others have written to the same file system.
 const DefaultBatch = 64
 
 // A batch is the file systems that a transaction makes durable as a whole,

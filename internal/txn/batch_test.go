@@ -56,11 +56,13 @@ func TestBatches(t *testing.T) {
 		{"few for the default", diskSetting{}, map[string]int{"File.Sync": 5, "folders": 19}},
 		{"enough", diskSetting{batch: 5}, map[string]int{"File.WriteOut": 5, "volume " + folder: 3, "folders": 1}},
 		{
-			"enough on one of two", diskSetting{batch: 2, varApart: true},
+			"enough on one of two",
+			diskSetting{batch: 2, varApart: true},
 			map[string]int{"File.WriteOut": 4, "File.Sync": 1, "volume " + folder: 3, "folders": 5},
 		},
 		{
-			"enough on both", diskSetting{batch: 1, varApart: true},
+			"enough on both",
+			diskSetting{batch: 1, varApart: true},
 			map[string]int{"File.WriteOut": 5, "volume " + folder: 3, "volume /var/lib/koweld/saved": 3, "folders": 1},
 		},
 	}

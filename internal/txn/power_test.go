@@ -33,7 +33,7 @@ var diskSettings = []diskSetting{
 	{name: "without RENAME_EXCHANGE", noExchange: true},
 	{name: "the first run", noJournal: true, noIndex: true},
 	{name: "without depmod at recovery", lostDepmod: true},
-	{name: "in one batch, /var is apart", batch: 4, varApart: true},
+	{name: "in one batch, var apart", batch: 4, varApart: true},
 	{name: "in two batches, the first run", batch: 1, varApart: true, noJournal: true, noIndex: true, noExchange: true},
 }
 

@@ -341,7 +341,8 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	if err := tx.precheck(); err != nil {
 		return tx.fail(err)
 	}
-	// The record says that every staged byte is durable.
+	// The record says that every staged byte is durable, as it does where
+	// each was made so.
 	if err := tx.batch.sync(); err != nil {
 		return tx.fail(err)
 	}

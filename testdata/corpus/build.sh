@@ -7,6 +7,7 @@
 #   build.sh GROUP|SET... some of it
 #   build.sh --small      what CI has: minutes
 #   build.sh --list       the groups and their sets
+#   build.sh --indices [--small]   the lists of the sets that are there
 #
 # It lies in ${XDG_CACHE_HOME:-~/.cache}/koweld/corpus, a folder for each set. A
 # set is there when it is complete; a run that is killed is taken up by the next
@@ -103,7 +104,13 @@ case ${1-} in
 	exit
 	;;
 --indices)
-	find "$corpus" -mindepth 2 -maxdepth 2 -name index.tsv | sort
+	if [[ ${2-} == --small ]]; then
+		for set in "${small[@]}"; do
+			[[ ! -f $corpus/$set/done ]] || printf '%s\n' "$corpus/$set/index.tsv"
+		done
+	else
+		find "$corpus" -mindepth 2 -maxdepth 2 -name index.tsv -not -path "$corpus/work/*" | sort
+	fi
 	exit
 	;;
 --small) set -- "${small[@]}" ;;

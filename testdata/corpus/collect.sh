@@ -84,14 +84,19 @@ final_line() {
 # the recorded line makes it of them, or if it is objtool that changes it after
 # that, as from 6.12 on.
 both_levels() {
-	local words i file final=("${line[@]}") parts=() beside=()
+	local words i file final=("${line[@]}") parts=()
 	line=()
 	read -ra words < <(recorded "$1")
 	for ((i = 0; i < ${#words[@]}; i++)); do
 		case ${words[i]} in
 		-o) i=$((i + 1)) ;;
 		@*) ;;
-		*.o) beside+=("${words[i]}") ;; # a blob behind the list
+		*.o | */*.o_*) # a blob beside the list
+			file=$(from "${words[i]}")
+			keep "$file" "$id/parts/${file##*/}"
+			parts+=("$id/parts/${file##*/}")
+			line+=("$id/parts/${file##*/}")
+			;;
 		*) line+=("${words[i]}") ;;
 		esac
 	done
@@ -101,11 +106,8 @@ both_levels() {
 		i=$(realpath -ms --relative-to="$tree" "$file")
 		keep "$file" "$id/parts/${i//..\//}"
 		parts+=("$id/parts/${i//..\//}")
-	done < <({
-		tr -s ' ' '\n' <"$folder/$name.mod"
-		printf '%s\n' "${beside[@]}"
-	} | grep '\.o$')
-	line+=("${parts[@]}")
+		line+=("$id/parts/${i//..\//}")
+	done < <(tr -s ' ' '\n' <"$folder/$name.mod" | grep '\.o$')
 	if makes "${inputs[0]}"; then
 		printf '%s\n' "${line[*]}" "${final[*]}" >"$set/$id/$id-both.ld"
 		add_case "$id-both" both "$id/$name.ko" "${parts[@]}" "${inputs[@]:1}"

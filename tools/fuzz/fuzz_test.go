@@ -116,3 +116,10 @@ func TestADamagedLedgerIsAnError(t *testing.T) {
 	_, err := run{}.main(context.Background(), io.Discard, cache, "", false)
 	assert.ErrorContains(t, err, "cannot read the ledger")
 }
+
+func TestTheEndOfASliceIsNoFailure(t *testing.T) {
+	const end = "fuzz: elapsed: 37s, execs: 269912 (6494/sec)\n--- FAIL: FuzzX (37.13s)\n    context deadline exceeded\nFAIL\n"
+	assert.True(t, ranOut([]byte(end)))
+	assert.False(t, ranOut([]byte("--- FAIL: FuzzX (0.1s)\n    --- FAIL: FuzzX (0.00s)\n        x_test.go:1: no\nFAIL\n")))
+	assert.False(t, ranOut([]byte(end+"    Failing input written to testdata/fuzz/FuzzX/1\n")))
+}

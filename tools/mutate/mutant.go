@@ -50,6 +50,10 @@ var equivalent = []struct{ fun, what, reason string }{
 		"neither name is needed any more",
 	},
 	{
+		"Commit", "if err := tx.batch.sync(); err != nil { … after if err := tx.journal.append(r, journalReserve); err != nil { …",
+		"no name is switched before both are done, and to take back needs no staged byte",
+	},
+	{
 		"restoreIndex", "for _, e := range entries { … after if err := m.FS.SyncDir(o.Folder); err != nil { …",
 		"what is removed there is found again by the next recovery; only the renames must be durable",
 	},

@@ -1,18 +1,23 @@
 package realfs
 
 import (
-	"os/exec"
+	"context"
+	"os"
 	"strconv"
 	"strings"
 
 	"github.com/stretchr/testify/require"
+
+	"koweld/internal/tool"
 )
 
 // Referenced is how many bytes the quota group of a subvolume is charged with.
 func (v *Volume) Referenced(subvolume string) int64 {
-	out, err := exec.Command("btrfs", "qgroup", "show", "--raw", "-f", subvolume).Output()
+	res, err := tool.Exec{Environ: tool.Environ(os.Environ())}.Run(context.Background(), tool.Cmd{
+		Path: "btrfs", Args: []string{"qgroup", "show", "--raw", "-f", subvolume},
+	})
 	require.NoError(v.t, err)
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(string(res.Stdout)) {
 		fields := strings.Fields(line)
 		if len(fields) < 3 || !strings.HasPrefix(fields[0], "0/") {
 			continue
@@ -21,6 +26,6 @@ func (v *Volume) Referenced(subvolume string) int64 {
 		require.NoError(v.t, err)
 		return bytes
 	}
-	require.Fail(v.t, "no quota group", "%s", out)
+	require.Fail(v.t, "no quota group", "%s", res.Output())
 	return 0
 }
