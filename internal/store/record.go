@@ -71,7 +71,7 @@ type Module struct {
 	ImageSHA256     string   `json:"image_sha256"`
 	ImageSize       int64    `json:"image_size"`
 	SignatureSHA256 string   `json:"signature_sha256"`
-	Engine          string   `json:"engine"`         // link, whole
+	Engine          string   `json:"engine"`         // recipe, link, whole
 	Tool            string   `json:"tool,omitempty"` // e.g. GNU ld 2.40
 	Compress        string   `json:"compress"`
 	Signer          Signer   `json:"signer"`
