@@ -26,9 +26,10 @@ type Options struct {
 }
 
 // Apply forms the image from the objects, which are those of r.Inputs in their
-// order. It reads them and keeps nothing. All that the recipe claims is proved
-// against the objects before the image is allocated; beside it, memory is used
-// in proportion to the recipe and to the tables of the objects.
+// order. It reads them and keeps nothing. The places of sections are proved
+// against the objects before the image is allocated, symbols and relocations
+// while it is formed; beside it, memory is used in proportion to the recipe and
+// to the tables of the objects.
 //
 // The image may be wrong if an object is: the caller compares its digest with
 // the declared one, and asks [Recipe.Blame] if it differs. An error is an

@@ -36,7 +36,10 @@ func Parse(data []byte) (*Recipe, error) {
 	if len(data) < len(magic)+1+checksumSize {
 		return nil, &FormatError{Offset: int64(len(data)), Msg: "it is truncated"}
 	}
-	if v := data[len(magic)]; v != Version {
+	switch v := data[len(magic)]; {
+	case v < Version:
+		return nil, &FormatError{Offset: int64(len(magic)), Msg: "it is of a draft of the format, which was not released"}
+	case v > Version:
 		return nil, &NewerError{Version: v}
 	}
 	end := len(data) - checksumSize

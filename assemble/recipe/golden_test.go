@@ -21,7 +21,7 @@ import (
 	"koweld/assemble/recipe"
 )
 
-var update = flag.Bool("update", false, "write the golden recipes of the draft format anew")
+var update = flag.Bool("update", false, "write the golden recipes that are missing")
 
 // golden are recipes whose bytes mean the same for ever: those of a released
 // version of the format are never written anew.
@@ -56,8 +56,7 @@ func TestGoldenRecipes(t *testing.T) {
 	for _, tt := range golden {
 		t.Run(tt.name, func(t *testing.T) {
 			name := tt.name + ".recipe"
-			if *update {
-				require.Zero(t, recipe.Version, "a released recipe never changes")
+			if _, err := os.Stat(filepath.Join("testdata", name)); *update && os.IsNotExist(err) {
 				writeGolden(t, tt.name, tt.machine, tt.change, tt.example)
 			}
 			objects := [][]byte{readGolden(t, tt.name+"/core.o")}

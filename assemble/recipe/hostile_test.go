@@ -381,7 +381,7 @@ func TestSectionSymbolsBackAndForth(t *testing.T) {
 		d.Sections = append(d.Sections, recipe.RawSection{Section: elf64.Section{Type: elf.SHT_GROUP}})
 	}
 	d.Sections = append(d.Sections, recipe.RawSection{Section: elf64.Section{Type: elf.SHT_PROGBITS}})
-	d.Digests = make([]byte, 8*len(d.Sections))
+	d.Digests = make([]byte, recipe.DigestSize*len(d.Sections))
 	d.Size = 64 << 20
 	d.Header = bytes.Clone(d.Header)
 	binary.LittleEndian.PutUint64(d.Header[40:], 48<<20)

@@ -27,8 +27,9 @@ const firstRelease = "0.1"
 // that forms the one from the other. It guesses: but what it returns has been
 // encoded, decoded and applied, and gave the image.
 //
-// There is a recipe for every relocatable image; in what the objects do not
-// explain, it has the bytes themselves. [Recipe.Literals] tells how many.
+// What the objects do not explain, the recipe has as it is: so there is one for
+// every module that is not many times larger than its objects.
+// [Recipe.Literals] tells how much that is.
 func Make(ctx context.Context, objects []Object, image []byte) (*Recipe, error) {
 	m := maker{recipe: &Recipe{}, data: image}
 	if err := m.read(objects); err != nil {

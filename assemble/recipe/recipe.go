@@ -16,8 +16,9 @@ const (
 	FreeGrowth = 1 << 20
 )
 
-// Version is the version of the format that this package reads and writes.
-const Version = 0
+// Version is the version of the format that this package reads and writes. It
+// is released: what has this version keeps its meaning for ever.
+const Version = 1
 
 // Input is an object that an image is formed from.
 type Input struct {
@@ -109,7 +110,7 @@ type gap struct {
 
 // digestSize is the length of a section's digest: the first bytes of its
 // SHA-256. It serves messages; what decides is the digest of the image.
-const digestSize = 8
+const digestSize = 4
 
 // Operations of a contentBytes program.
 const (
