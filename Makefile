@@ -25,6 +25,7 @@ corpus: ## kernel modules of Debian to try recipes on (hours the first time, 20 
 
 test-recipe: ## a recipe of each module of the corpus: made, applied, tampered with
 	@testdata/corpus/test.sh -ld
+	@testdata/corpus/install.sh
 
 test-signatures: ## Debian's own signatures, every one, of five kernels (510 MB the first time)
 	@testdata/signatures/run.sh

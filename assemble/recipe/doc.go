@@ -21,10 +21,11 @@
 //     its name; what a linker decides by a rule is a numbered rule of the
 //     format ([Rules]), or spelt out.
 //   - A recipe and the objects may be hostile. [Parse] proves that the parts
-//     of the image are disjoint and within it, and takes memory in proportion
-//     to the recipe; [Recipe.Apply] proves the rest against the objects before
-//     it allocates the image. Both take time in proportion to B log B, with B
-//     the bytes of recipe, objects and image.
+//     of the image are disjoint and within it and that its size is in
+//     proportion to the objects and the recipe, and takes memory in proportion
+//     to the recipe; [Recipe.Apply] proves where sections go before it
+//     allocates the image, and the rest while it forms it. Both take time in
+//     proportion to B log B, with B the bytes of recipe, objects and image.
 //   - Whether the image is right, its digest decides, not the recipe.
 //
 // The format is specified to the byte in docs/recipe-format.md.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"koweld/assemble/elf64"
 	"koweld/assemble/recipe"
 )
 
@@ -35,8 +36,8 @@ func TestEveryByteOfARecipe(t *testing.T) {
 }
 
 // With the checksum written anew, the decoder sees every change. It gives an
-// error or an image of the declared size, and if that is not the right one, its
-// digest tells.
+// error or an image of the declared size, which is what the document says of the
+// changed recipe; and if that is not the right one, its digest tells.
 func TestEveryByteOfARecipeBehindTheChecksum(t *testing.T) {
 	for _, m := range machines {
 		image, objects := acme(m)
@@ -44,8 +45,15 @@ func TestEveryByteOfARecipeBehindTheChecksum(t *testing.T) {
 		data := makeRecipe(t, image, objects...).Encode()
 		refused, same, other := 0, 0, 0
 		for i := range len(data) - recipe.ChecksumSize {
-			for _, v := range values(data[i]) {
-				got, err := try(t, signed(at(data, i, v)), objects, 1)
+			for _, v := range values(m, data[i]) {
+				changed := signed(at(data, i, v))
+				got, err := try(t, changed, objects, 1)
+				if _, malformed := recipe.Parse(changed); malformed == nil {
+					// What Parse refuses naive does not look for.
+					want := naively(changed, objects)
+					require.Equal(t, want == nil, err != nil, "byte %d is %#x: %v", i, v, err)
+					require.True(t, bytes.Equal(want, got), "byte %d is %#x: the document gives another image", i, v)
+				}
 				switch {
 				case err != nil:
 					refused++
@@ -63,9 +71,10 @@ func TestEveryByteOfARecipeBehindTheChecksum(t *testing.T) {
 	}
 }
 
-// values are those that take a byte's place: all of them in the tier test.
-func values(b byte) []byte {
-	if os.Getenv("KOWELD_TEST") != "full" {
+// values are those that take a byte's place: in the tier test all of them, for
+// one machine.
+func values(m elf64.Machine, b byte) []byte {
+	if os.Getenv("KOWELD_TEST") != "full" || m != amd64 {
 		return []byte{b ^ 1, b ^ 0x80, b + 4, ^b}
 	}
 	all := make([]byte, 0, 255)

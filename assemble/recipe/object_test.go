@@ -273,18 +273,6 @@ func section(t testing.TB, file []byte, name string) (int, *elf64.Section) {
 	return 0, nil
 }
 
-// rewrite changes the header of a section in a file.
-func rewrite(t testing.TB, file []byte, name string, change func(*elf64.Section)) []byte {
-	t.Helper()
-	file = bytes.Clone(file)
-	m, err := elf64.Parse(file)
-	require.NoError(t, err)
-	i, s := section(t, file, name)
-	change(s)
-	s.Encode(m.Order, file[m.Order.Uint64(file[40:])+uint64(i)*elf64.SectionHeaderSize:])
-	return file
-}
-
 func TestTheBuilderMakesFilesThatOthersRead(t *testing.T) {
 	for _, m := range []elf64.Machine{amd64, arm64, s390x} {
 		f, err := elf.NewFile(bytes.NewReader(acmeCore(m).encode()))

@@ -196,6 +196,7 @@ func TestRealLinkers(t *testing.T) {
 			image := readFile(t, dir, "acme.ko")
 			r := requireExact(t, image, objects...)
 			share(t, r, image)
+			require.True(t, bytes.Equal(image, naive(r.Encode(), objects)), "the document gives another image")
 			assert.LessOrEqual(t, codeLiterals(r), int64(padding))
 		})
 	}
@@ -249,6 +250,7 @@ func TestRealEdits(t *testing.T) {
 			image := readFile(t, dir, "acme.ko")
 			r := requireExact(t, image, objects...)
 			share(t, r, image)
+			require.True(t, bytes.Equal(image, naive(r.Encode(), objects)), "the document gives another image")
 			assert.LessOrEqual(t, codeLiterals(r), int64(padding))
 		})
 	}

@@ -71,7 +71,7 @@ dkms_make() (
 	for i in "${PATCH[@]}"; do patch -p1 <"patches/$i" || exit; done
 	$4 || exit
 	if [[ -n $PRE_BUILD ]]; then bash -c "./$PRE_BUILD" || exit; fi
-	bash -c "${MAKE[0]:-make -C $kernel_source_dir M=$build}"
+	MAKEFLAGS=-j$(nproc) bash -c "${MAKE[0]:-make -C $kernel_source_dir M=$build}"
 )
 
 # nvidia_open: the driver calls a function whose signature a stable update of
