@@ -90,7 +90,12 @@ func acmeRoot(t *testing.T, root string) {
 		require.NoError(t, os.WriteFile(filepath.Join(kernel, name), nil, 0o644))
 	}
 	require.NoError(t, copyTree("../../testdata/acme/package", root))
-	require.NoError(t, dropRecipes(root)) // ld needs room too
+}
+
+// linkedRoot is one whose modules ld has to form, which needs room too.
+func linkedRoot(t *testing.T, root string) {
+	acmeRoot(t, root)
+	require.NoError(t, dropRecipes(root))
 }
 
 // fullTree lists a root without what fills it.
@@ -152,7 +157,7 @@ func TestFullDiskWithRealTools(t *testing.T) {
 					if v == nil {
 						root = filepath.Join(t.TempDir(), "root")
 						v = realfs.New(t, kind, root, 256, 256)
-						acmeRoot(t, root)
+						linkedRoot(t, root)
 						r.prepare(t, root)
 					}
 					old := fullTree(t, root)
@@ -186,7 +191,7 @@ func TestFileSizeLimit(t *testing.T) {
 			codes := map[int]int{}
 			for limit := 0; limit <= 16384; limit += 512 * fullStep() {
 				root := filepath.Join(t.TempDir(), "root")
-				acmeRoot(t, root)
+				linkedRoot(t, root)
 				r.prepare(t, root)
 				old := fullTree(t, root)
 				self, err := exec.LookPath("koweld")
@@ -226,7 +231,7 @@ func TestQuota(t *testing.T) {
 			for free, last := 0, -1; last != exitOK; free += fullStep() {
 				root := filepath.Join(v.Dir, fmt.Sprintf("%s-%d", r.name, free))
 				btrfs("subvolume", "create", root)
-				acmeRoot(t, root)
+				linkedRoot(t, root)
 				r.prepare(t, root)
 				old := fullTree(t, root)
 				v.Sync() // the group is charged then
@@ -263,7 +268,7 @@ func TestUserQuota(t *testing.T) {
 			t.Skipf("a quota is not tested, it needs CONFIG_TMPFS_QUOTA and CAP_SYS_ADMIN: %v", err)
 		}
 		t.Cleanup(func() { _ = unix.Unmount(root, unix.MNT_DETACH) })
-		acmeRoot(t, root)
+		linkedRoot(t, root)
 		require.NoError(t, filepath.WalkDir(root, func(name string, _ os.DirEntry, err error) error {
 			if err != nil {
 				return err

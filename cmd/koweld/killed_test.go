@@ -46,7 +46,7 @@ func TestKilledWithRealTools(t *testing.T) {
 			// The two sets, as sha256sum has them.
 			before := filepath.Join(t.TempDir(), "before")
 			require.NoError(t, os.Mkdir(before, 0o755))
-			acmeRoot(t, before)
+			linkedRoot(t, before)
 			r.prepare(t, before)
 			after := copyRoot(t, before)
 			succeeds(t, after, r.args...)

@@ -216,6 +216,8 @@ var manifestEdits = [][2]string{
 	{"script: acme.lds", "script: /out/canary"},
 	{"whole: plain.ko", "whole: /out/plain.ko"},
 	{"objects: [core.o, glue.o]", "objects: [/out/core.o, glue.o]"},
+	{"recipe: acme.recipe", "recipe: /out/canary"},
+	{"inputs: [core.o", "inputs: [/out/core.o"},
 }
 
 // newHostileScene makes a scene. The same seed gives the same one.

@@ -93,6 +93,13 @@ func (s *System) Lint(ctx context.Context, m *manifest.Manifest, scratch string)
 		}
 		return a.Column - b.Column
 	})
+	// What holds for many modules is said where it is met first.
+	said := make(map[string]bool)
+	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool {
+		again := f.Severity == LintWarning && said[f.Text]
+		said[f.Text] = true
+		return again
+	})
 	return r, nil
 }
 
@@ -106,7 +113,7 @@ func (s *System) lintModules(ctx context.Context, w *assemble.Welder, m *manifes
 		r.addErr(pos, err)
 		return nil
 	}
-	l := linting{w: w, m: m, r: r, used: make(map[string]bool), said: make(map[string]bool)}
+	l := linting{w: w, m: m, r: r, used: make(map[string]bool)}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(s.Procs, 1))
 	for i := range m.Modules {
@@ -134,7 +141,6 @@ type linting struct {
 	mu   sync.Mutex
 	r    *Report
 	used map[string]bool // fingerprints of signers
-	said map[string]bool // warnings
 }
 
 // module forms a module in each of its ways.
@@ -206,13 +212,10 @@ func (l *linting) error(pos manifest.Pos, err error) {
 	l.r.addErr(pos, err)
 }
 
-// warn says each text once; the lock is held.
+// warn adds warnings; the lock is held.
 func (l *linting) warn(pos manifest.Pos, texts []string) {
 	for _, text := range texts {
-		if !l.said[text] {
-			l.said[text] = true
-			l.r.add(LintWarning, pos, text, "")
-		}
+		l.r.add(LintWarning, pos, text, "")
 	}
 }
 
