@@ -21,23 +21,14 @@ func (c *moduleCase) String() string {
 	return fmt.Sprintf("%s %s %s %s", c.id, c.kernel, c.arch, c.kind)
 }
 
-type moduleCases []*moduleCase
-
-func (c moduleCases) set() string {
-	if len(c) == 0 {
-		return "an empty set"
-	}
-	return filepath.Base(c[0].dir)
-}
-
 // readIndex reads the list of a set: a line a case, with the fields ID, kernel,
 // architecture, kind, image and inputs, by tabs; the inputs by blanks.
-func readIndex(name string) (moduleCases, error) {
+func readIndex(name string) ([]*moduleCase, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
-	var cases moduleCases
+	var cases []*moduleCase
 	for line := range strings.Lines(string(text)) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		if len(f) != 6 {
