@@ -92,6 +92,7 @@ func (f *former) add(o *elf64.Image) bool {
 	f.objects = append(f.objects, o)
 	f.first = append(f.first, uint64(base))
 	f.names = append(f.names, f.symbols)
+	f.places = slices.Grow(f.places, len(o.Sections))
 	for k := range o.Sections {
 		f.places = append(f.places, place{object: o, index: k, symbols: f.symbols})
 	}
