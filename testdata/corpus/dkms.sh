@@ -70,7 +70,8 @@ dkms_make() (
 	cd "$build" || exit
 	for i in "${PATCH[@]}"; do patch -p1 <"patches/$i" || exit; done
 	$4 || exit
-	if [[ -n $PRE_BUILD ]]; then bash -c "./$PRE_BUILD" || exit; fi
+	# zfs has its arguments on lines of their own.
+	if [[ -n $PRE_BUILD ]]; then bash -c "./${PRE_BUILD//$'\n'/ }" || exit; fi
 	MAKEFLAGS=-j$(nproc) bash -c "${MAKE[0]:-make -C $kernel_source_dir M=$build}"
 )
 
