@@ -42,7 +42,7 @@ func (w *Welder) readSmall(name string, limit int64) ([]byte, error) {
 // what the file system says, to its end. Each piece goes to sink while it is
 // in the processor's cache.
 func readExactly(ctx context.Context, r io.Reader, size int64, sink io.Writer) ([]byte, error) {
-	data := make([]byte, size)
+	data := Buffer(size)
 	if err := readInto(ctx, r, data, sink); err != nil {
 		return nil, err
 	}

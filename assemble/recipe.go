@@ -103,7 +103,7 @@ func ApplyRecipe(ctx context.Context, r *recipe.Recipe, names []string, objects 
 // apply forms the image and writes it to d. Where it is not the recipe's, and an
 // object is to blame, that is the error.
 func apply(ctx context.Context, r *recipe.Recipe, names []string, objects [][]byte, procs int, d *digests) ([]byte, error) {
-	image, err := r.Apply(ctx, objects, recipe.Options{Procs: procs, Sink: d})
+	image, err := r.Apply(ctx, objects, recipe.Options{Procs: procs, Sink: d, Buffer: Buffer})
 	if ctx.Err() != nil || err == nil && d.image() == hex.EncodeToString(r.SHA256[:]) {
 		return image, err
 	}

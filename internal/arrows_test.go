@@ -85,6 +85,11 @@ var seams = []struct {
 		[]string{"os.File", "os.NewFile", "os.Stat", "unix.FcntlInt", "unix.F_DUPFD_CLOEXEC"},
 		"lends open inputs to ld through the host's /proc/self/fd",
 	},
+	{
+		[]string{"assemble"},
+		[]string{"unix.Madvise", "unix.MADV_HUGEPAGE"},
+		"asks for large pages for what it has in memory",
+	},
 	{[]string{"internal/store"}, []string{"unix.Getpid"}, "says in the lock who holds it"},
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -77,13 +78,34 @@ func readObjects(paths []string) ([]recipe.Object, error) {
 		} else {
 			first[clean] = true
 		}
-		data, err := os.ReadFile(path)
+		data, err := readObject(path)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read object: %w", err)
+			return nil, err
 		}
 		objects[i] = recipe.Object{Name: filepath.Base(path), Data: data}
 	}
 	return objects, nil
+}
+
+// readObject reads an object, which may be large.
+func readObject(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read object: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read object: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("cannot read object: %s is not a regular file", path)
+	}
+	data := assemble.Buffer(info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("cannot read object: %s: %w", path, err)
+	}
+	return data, nil
 }
 
 // aboutFile says which file an error of [recipe.Make] is about.

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"strings"
 
@@ -54,8 +53,8 @@ func (a *app) applyRecipe(ctx context.Context, path string, paths []string, out 
 	}
 	objects := make([][]byte, len(paths))
 	for i, name := range paths {
-		if objects[i], err = os.ReadFile(name); err != nil {
-			return fmt.Errorf("cannot read object: %w", err)
+		if objects[i], err = readObject(name); err != nil {
+			return err
 		}
 	}
 	image, err := assemble.ApplyRecipe(ctx, r.Recipe, paths, objects, runtime.GOMAXPROCS(0))
