@@ -54,13 +54,13 @@ sets_of() {
 # make_set SET: by set.sh, in a folder that gets its name at the end. That
 # something in it does not build is told and not fatal.
 make_set() {
-	local set=$1 part=$corpus/work/sets/$1
+	local set=$1 part=$corpus/building/sets/$1
 	if [[ -f $corpus/$set/done ]]; then return; fi
 	rm -rf "$part" "${corpus:?}/$set"
 	mkdir -p "$part" "$corpus/log"
 	say "making $set (log: $corpus/log/$set)"
 	SECONDS=0
-	if ! "$here/set.sh" "$set" "$part" "$corpus/work" >"$corpus/log/$set" 2>&1 </dev/null; then
+	if ! "$here/set.sh" "$set" "$part" "$corpus/building" >"$corpus/log/$set" 2>&1 </dev/null; then
 		tail -3 "$corpus/log/$set" | sed 's/^/  /' >&2
 		say "cannot make $set"
 		return 1
@@ -109,7 +109,7 @@ case ${1-} in
 			[[ ! -f $corpus/$set/done ]] || printf '%s\n' "$corpus/$set/index.tsv"
 		done
 	else
-		find "$corpus" -mindepth 2 -maxdepth 2 -name index.tsv -not -path "$corpus/work/*" | sort
+		find "$corpus" -mindepth 2 -maxdepth 2 -name index.tsv -not -path "$corpus/building/*" | sort
 	fi
 	exit
 	;;
@@ -139,7 +139,7 @@ for word in "${@:-${groups[@]}}"; do
 	fi
 done
 
-mkdir -p "$corpus/work"
+mkdir -p "$corpus/building"
 exec 9>"$corpus/lock"
 flock -w 1800 9 || die "another run holds $corpus/lock"
 broken=0
@@ -148,5 +148,5 @@ for set in "${sets[@]}"; do
 done
 table "${sets[@]}"
 # Several unpacked kernels and a root of trixie.
-(($# > 0 || broken)) || rm -rf "$corpus/work"
+(($# > 0 || broken)) || rm -rf "$corpus/building"
 exit "$broken"
