@@ -88,7 +88,7 @@ nvidia() {
 	*-535)
 		"$here/../nvidia/build.sh"
 		headers=$(installed_headers)
-		tree=$(find "${work%/corpus/work}/nvidia" -maxdepth 2 -name source | sort -V | tail -1)
+		tree=$(find "${work%/corpus/*}/nvidia" -maxdepth 2 -name source | sort -V | tail -1)
 		collect "${headers#*/linux-headers-}" x86_64 "$tree" "$headers"
 		;;
 	*-470) build_dkms nvidia-tesla-470-kernel-dkms ;;

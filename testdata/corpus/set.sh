@@ -20,7 +20,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR
 . "$here/large.sh"
 name=$1 set=$2 work=$3
-corpus=${work%/work}
+corpus=${work%/*}
 
 # table TABLE: the line of this set.
 table() { sets_of_table "${name%%-*}" "$1" | grep "^$name "; }
