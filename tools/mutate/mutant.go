@@ -54,6 +54,10 @@ var equivalent = []struct{ fun, what, reason string }{
 		"no name is switched before both are done, and to take back needs no staged byte",
 	},
 	{
+		"Commit", "for i, o := range tx.ops { … after if err := tx.batch.sync(); err != nil { …",
+		"the kept names of the index become durable with the new names, before depmod; each file by itself is synced before them as well",
+	},
+	{
 		"restoreIndex", "for _, e := range entries { … after if err := m.FS.SyncDir(o.Folder); err != nil { …",
 		"what is removed there is found again by the next recovery; only the renames must be durable",
 	},
