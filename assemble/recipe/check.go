@@ -102,13 +102,13 @@ func (r *reader) elements(n uint64) int {
 
 // patch is what opPatch gives of a symbol.
 type patch struct {
-	mask          uint64
-	source        uint64 // as a difference, still coded
-	name          []byte
-	info, other   uint8
-	shndx         uint16
-	section       uint32 // if shndx is SHN_XINDEX
-	value, bytes_ uint64
+	mask        uint64
+	source      uint64 // as a difference, still coded
+	name        []byte
+	info, other uint8
+	shndx       uint16
+	section     uint32 // if shndx is SHN_XINDEX
+	value, size uint64
 }
 
 func (r *reader) patch(mask uint64) (p patch) {
@@ -145,7 +145,7 @@ func (r *reader) patch(mask uint64) (p patch) {
 		p.value = r.uint()
 	}
 	if mask&patchSize != 0 {
-		p.bytes_ = r.uint()
+		p.size = r.uint()
 	}
 	return p
 }

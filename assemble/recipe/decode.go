@@ -103,10 +103,15 @@ func (d *decoder) head() {
 // word reads a text that is shown to people.
 func (d *decoder) word(what string) string {
 	b := d.counted(what)
-	if len(b) == 0 || len(b) > 255 || slices.ContainsFunc(b, func(c byte) bool { return c < ' ' || c > '~' }) {
+	if !isWord(b) {
 		d.fail("%s is empty, longer than 255 bytes or not in printable ASCII", what)
 	}
 	return string(b)
+}
+
+// isWord tells whether b is what a text of a recipe may be.
+func isWord(b []byte) bool {
+	return 0 < len(b) && len(b) < 256 && !slices.ContainsFunc(b, func(c byte) bool { return c < ' ' || c > '~' })
 }
 
 func (d *decoder) inputs() {

@@ -78,9 +78,8 @@ func (m *maker) read(objects []Object) error {
 		return errors.New("cannot make a recipe: the module is larger than 2 GiB")
 	}
 	for _, o := range objects {
-		w := decoder{reader: reader{b: append([]byte{byte(len(o.Name))}, o.Name...)}}
-		if w.word("the name of an object"); len(o.Name) > 127 || w.err != nil {
-			return &InputError{Input: o.Name, Msg: "its name is empty, longer than 127 bytes or not in printable ASCII"}
+		if !isWord([]byte(o.Name)) {
+			return &InputError{Input: o.Name, Msg: "its name is empty, longer than 255 bytes or not in printable ASCII"}
 		}
 		r.Inputs = append(r.Inputs, Input{Name: o.Name, Size: uint64(len(o.Data)), SHA256: sha256.Sum256(o.Data)})
 		m.inputs = append(m.inputs, o.Data)

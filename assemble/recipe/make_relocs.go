@@ -39,7 +39,6 @@ var relocModes = []uint64{
 func (m *maker) relocProgram(i int) ([]byte, Rules, error) {
 	want := m.image.Contents(i)
 	var best []byte
-	bestMode := uint64(0)
 	for _, mode := range relocModes {
 		stream, err := m.stream(i, mode)
 		if err != nil {
@@ -51,7 +50,7 @@ func (m *maker) relocProgram(i int) ([]byte, Rules, error) {
 			w.edit(m.f, stream, want)
 		}
 		if best == nil || len(w.b) < len(best) {
-			best, bestMode = w.b, mode
+			best = w.b
 		}
 		if len(best) == 1 {
 			break
@@ -59,7 +58,6 @@ func (m *maker) relocProgram(i int) ([]byte, Rules, error) {
 	}
 	r := reader{b: best}
 	rules := checkRelocs(&r)
-	_ = bestMode
 	return best, rules, r.err
 }
 

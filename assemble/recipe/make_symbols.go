@@ -132,11 +132,11 @@ func (m *maker) findRefs() {
 
 // identity is all that a symbol is in the image.
 type identity struct {
-	name           string
-	value, size    uint64
-	section        uint32
-	shndx          uint16
-	info, st_other uint8
+	name        string
+	value, size uint64
+	section     uint32
+	shndx       uint16
+	info, other uint8
 }
 
 func (s *imageSymbol) identity() identity {
@@ -338,7 +338,7 @@ func (w *symbolWriter) patch(s *imageSymbol, id identity, ok bool) {
 	}
 	set(id.name != want.name, patchName)
 	set(id.info != want.info, patchInfo)
-	set(id.st_other != want.st_other, patchOther)
+	set(id.other != want.other, patchOther)
 	set(id.size != want.size, patchSize)
 	set(!ok || id.section != want.section || id.shndx != want.shndx, patchShndx)
 	set(!ok || id.value != want.value, patchValue)

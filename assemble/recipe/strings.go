@@ -26,8 +26,7 @@ func (f *former) formStrings(to []byte) error {
 	for i, n := range names {
 		f.put32(f.syms.entries[i*elf64.SymbolSize:], at[i])
 		if len(n) > 0 {
-			// A name that is merged writes what is there already, but for
-			// those of whom the table has no other copy.
+			// One that is merged writes again what is there.
 			copy(to[at[i]:], n)
 			to[int(at[i])+len(n)] = 0
 		}

@@ -210,7 +210,7 @@ func (r *symbolReader) put(s elf64.Symbol, p patch) {
 		s.Value = p.value
 	}
 	if p.mask&patchSize != 0 {
-		s.Size = p.bytes_
+		s.Size = p.size
 	}
 	if p.mask&patchName != 0 && t.names != nil {
 		r.name(p.name)
