@@ -34,6 +34,7 @@ type Record struct {
 	State    State    `json:"state"`
 	Reason   string   `json:"reason,omitempty"`
 	Manifest Manifest `json:"manifest"`
+	Replaces []string `json:"replaces,omitempty"` // packages that leave it its targets
 	Files    []File   `json:"files"`
 	Dirs     []string `json:"dirs,omitempty"`    // made for it, outermost first
 	Pending  []Effect `json:"pending,omitempty"` // still to be done

@@ -46,7 +46,7 @@ func (s *System) planEffects(ctx context.Context, f *facts, p *plan, m *manifest
 	return nil
 }
 
-// pending reports whether an effect of the last run is still to be done.
+// pending reports whether an effect of an older run is still to be done.
 func (f *facts) pending(e store.Effect) bool {
 	return f.old != nil && slices.Contains(f.old.Pending, e)
 }

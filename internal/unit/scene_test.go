@@ -132,8 +132,8 @@ func (i *item) target() string {
 }
 
 // declare writes the manifest of a package, with its inputs, and returns its
-// path. version tells two manifests of a package apart.
-func (s *scene) declare(pkg, version string, items []item) string {
+// path. version tells two manifests of a package apart; keys are further lines.
+func (s *scene) declare(pkg, version string, items []item, keys ...string) string {
 	in := "/in/" + pkg + "/" + version
 	var modules, files strings.Builder
 	for n, i := range items {
@@ -157,6 +157,9 @@ func (s *scene) declare(pkg, version string, items []item) string {
 	}
 	if files.Len() > 0 {
 		text += "files:\n" + files.String()
+	}
+	for _, key := range keys {
+		text += key + "\n"
 	}
 	name := in + ".yaml"
 	s.write(name, text)
