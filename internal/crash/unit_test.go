@@ -93,6 +93,7 @@ func newHost(t *testing.T, p packing) *host {
 	}
 	h.write(modules+"/kernel/other.ko", "not ours", 0o644)
 	h.write(modules+"/modules.order", "kernel/other.ko\n", 0o644)
+	h.write(modules+"/modules.builtin", "", 0o644)
 	h.write("/in/signer.der", string(signer().Cert.Raw), 0o644)
 	h.mkdir("/var/lib")
 	return h

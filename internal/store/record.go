@@ -20,6 +20,8 @@ const (
 	Active State = "active"
 	// Pending: placed, but an effect listed in Pending is still to be done.
 	Pending State = "pending"
+	// Waiting: nothing is placed until the kernel is installed.
+	Waiting State = "waiting"
 	// Removed: taken back by a prerm. The bytes are kept, each under its
 	// parked name, until the postrm drops them or an abort puts them back.
 	Removed State = "removed"

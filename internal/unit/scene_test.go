@@ -63,6 +63,9 @@ func newScene(t require.TestingT, dir string, merged bool) *scene {
 		lib = "usr/lib"
 	}
 	require.NoError(t, os.MkdirAll(s.host("/"+lib+"/modules/"+kernel), 0o755))
+	for _, name := range []string{"modules.order", "modules.builtin"} {
+		require.NoError(t, os.WriteFile(s.host("/"+lib+"/modules/"+kernel+"/"+name), nil, 0o644))
+	}
 	require.NoError(t, os.MkdirAll(s.host("/usr/lib"), 0o755))
 	require.NoError(t, os.MkdirAll(s.host("/var/lib"), 0o755))
 	if merged {

@@ -38,7 +38,7 @@ var subjects = map[string]subject{
 			{"./internal/crash", "^TestKilled"},
 		},
 	},
-	"calls": {readCalls, []proof{{"./cmd/koweld", "^TestScript$/^maintscript_"}}},
+	"calls": {readCalls, []proof{{"./cmd/koweld", "^TestScript$/^maintscript_(calls|each|later)$"}}},
 }
 
 func main() {
