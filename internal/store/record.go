@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -84,11 +85,16 @@ func (f *File) At() string {
 	return f.Path
 }
 
-// ParkedName is the name that a file is kept under: in the same folder, and
-// without ".ko", which depmod would index.
-func ParkedName(name string) string {
+// ParkedName is the name that a package's file is kept under: in the same folder,
+// without ".ko", which depmod would index, and not that of another package.
+func ParkedName(pkg, name string) string {
 	base := strings.NewReplacer("%", "%25", ".", "%2e").Replace(path.Base(name))
-	return path.Join(path.Dir(name), ".weld-gone-"+base)
+	whose := sha256.Sum256([]byte(pkg))
+	parked := fmt.Sprintf(".weld-gone-%x-%s", whose[:4], base)
+	if len(parked) > 255 { // NAME_MAX of linux/limits.h
+		parked = fmt.Sprintf(".weld-gone-%x-%x", whose[:4], sha256.Sum256([]byte(base)))
+	}
+	return path.Join(path.Dir(name), parked)
 }
 
 // Module says how a module came to be.
