@@ -82,6 +82,8 @@ func (a *app) observer() func(unit.Event) {
 			a.warnf("%s is not what koweld placed: kept as %s", e.Name, e.Detail)
 		case unit.Saved:
 			a.warnf("the file that was at %s before cannot go back: it stays as %s", e.Name, e.Detail)
+		case unit.Switched:
+			a.infof("%s: active in the place of %s", e.Unit, e.Name)
 		case unit.Warning:
 			a.warnf("%s: %s", e.Unit, e.Detail)
 		}

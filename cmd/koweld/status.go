@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"koweld/internal/store"
 	"koweld/internal/unit"
 )
 
@@ -63,7 +64,10 @@ func (a *app) printStatus(w io.Writer, st *unit.Status) {
 		}
 		fmt.Fprintln(w)
 	}
-	if st.IsParked() {
+	switch {
+	case st.State == store.Ready:
+		fmt.Fprintln(w, "  formed and kept beside the active unit of its group; koweld select switches")
+	case st.IsParked():
 		fmt.Fprintln(w, "  kept for dpkg to put back or to drop")
 	}
 	for _, d := range st.Altered {

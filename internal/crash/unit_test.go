@@ -189,6 +189,8 @@ type scenario struct {
 	// between says that dpkg is in the middle of something: repair would take
 	// back what it has done so far.
 	between bool
+	// in is the only packing that it is tried in; "" is all of them.
+	in string
 }
 
 func install(version string) func(*unit.System) error {
@@ -265,6 +267,21 @@ var scenarios = []scenario{
 			h.declareAs("package: heir\nreplaces: [acme]", "new", []int{1, 2}, "new", 0o640)
 		},
 		run: install("new"),
+		in:  "compressed",
+	},
+	{
+		name:    "switch to another stream",
+		prepare: func(h *host) { h.streams("heir") },
+		run:     install("old"),
+		between: true,
+		in:      "compressed",
+	},
+	{
+		name:    "the active stream goes",
+		prepare: func(h *host) { h.streams("") },
+		run:     called("prerm", "remove"),
+		between: true,
+		in:      "in batches",
 	},
 	{
 		name: "prerm remove",
@@ -301,6 +318,19 @@ var scenarios = []scenario{
 }
 
 func (h *host) called(script, action string) { require.NoError(h.t, called(script, action)(system(h))) }
+
+// streams installs two units of a group, of which acme is active, and lets the
+// admin choose one.
+func (h *host) streams(choice string) {
+	h.originals()
+	h.declareAs("package: acme\nprovides: {group: g, priority: 2}", "old", []int{1, 2, 3}, "old", 0o640)
+	h.declareAs("package: heir\nprovides: {group: g, priority: 1}", "new", []int{2, 3, 4}, "new", 0o640)
+	h.install("old")
+	h.install("new")
+	if choice != "" {
+		h.write(unit.StateDir+"/selected/g", choice+"\n", 0o644)
+	}
+}
 
 // originals puts files of nobody where the package's will be.
 func (h *host) originals() {
@@ -349,6 +379,9 @@ func (s scenario) subject(h *host) crash.Subject {
 func TestKilledCommands(t *testing.T) {
 	for _, packing := range packings {
 		for _, s := range scenarios {
+			if s.in != "" && s.in != packing.name {
+				continue
+			}
 			t.Run(s.name+"/"+packing.name, func(t *testing.T) {
 				t.Parallel()
 				subject := s.subject(newHost(t, packing))

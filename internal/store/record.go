@@ -21,6 +21,9 @@ const (
 	Active State = "active"
 	// Pending: placed, but an effect listed in Pending is still to be done.
 	Pending State = "pending"
+	// Ready: formed and kept under parked names, for another unit of its group
+	// is active.
+	Ready State = "ready"
 	// Waiting: nothing is placed until the kernel is installed.
 	Waiting State = "waiting"
 	// Removed: taken back by a prerm. The bytes are kept, each under its
@@ -38,14 +41,25 @@ type Record struct {
 	Reason   string   `json:"reason,omitempty"`
 	Manifest Manifest `json:"manifest"`
 	Replaces []string `json:"replaces,omitempty"` // packages that leave it its targets
-	Files    []File   `json:"files"`
-	Dirs     []string `json:"dirs,omitempty"`    // made for it, outermost first
-	Pending  []Effect `json:"pending,omitempty"` // still to be done
-	Depmod   bool     `json:"depmod"`            // the index of Kernel knows the modules
+	// Provides is the group that it is one of, and Userspace what goes with it.
+	Provides  *Provides `json:"provides,omitempty"`
+	Userspace []string  `json:"userspace,omitempty"`
+	Files     []File    `json:"files"`
+	Dirs      []string  `json:"dirs,omitempty"`    // made for it, outermost first
+	Pending   []Effect  `json:"pending,omitempty"` // still to be done
+	Depmod    bool      `json:"depmod"`            // the index of Kernel knows the modules
 	// Initramfs is when the initramfs of Kernel is made anew; see
 	// manifest.After.
 	Initramfs string   `json:"initramfs,omitempty"`
 	Unknown   unknowns `json:"-"`
+}
+
+// Provides says what a unit is an alternative for; see manifest.Provides.
+type Provides struct {
+	Group    string   `json:"group"`
+	Version  string   `json:"version,omitempty"`
+	Priority int64    `json:"priority,omitempty"`
+	Unknown  unknowns `json:"-"`
 }
 
 // Manifest identifies what was declared.
@@ -71,8 +85,8 @@ type File struct {
 	Module *Module `json:"module,omitempty"`
 	// Original is the file of nobody that lay there before.
 	Original *Original `json:"original,omitempty"`
-	// Parked is where the file is kept in the state Removed; "" if it was
-	// not there to be kept.
+	// Parked is where the file is kept in the states Removed and Ready; "" if
+	// it was not there to be kept.
 	Parked  string   `json:"parked,omitempty"`
 	Unknown unknowns `json:"-"`
 }
@@ -151,6 +165,9 @@ const (
 	EffectDepmod    Effect = "depmod"    // depmod was not there
 	EffectInitramfs Effect = "initramfs" // the initramfs holds an older set
 )
+
+// IsPlaced reports whether what is declared is in its place.
+func (r *Record) IsPlaced() bool { return r != nil && (r.State == Active || r.State == Pending) }
 
 // IsParked reports whether a file is kept to be put back.
 func (r *Record) IsParked() bool {
@@ -242,6 +259,7 @@ func merge(known any, unknown unknowns) ([]byte, error) {
 type (
 	plainRecord   Record
 	plainManifest Manifest
+	plainProvides Provides
 	plainFile     File
 	plainModule   Module
 	plainSigner   Signer
@@ -260,6 +278,8 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 func (r Record) MarshalJSON() ([]byte, error) { return merge(plainRecord(r), r.Unknown) }
 
 func (m Manifest) MarshalJSON() ([]byte, error) { return merge(plainManifest(m), m.Unknown) }
+
+func (p Provides) MarshalJSON() ([]byte, error) { return merge(plainProvides(p), p.Unknown) }
 
 func (f File) MarshalJSON() ([]byte, error) { return merge(plainFile(f), f.Unknown) }
 

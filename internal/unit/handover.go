@@ -18,7 +18,7 @@ import (
 func (s *System) lookAtDonors(f *facts, m *manifest.Manifest, d depth) error {
 	for i := range f.wants {
 		w := &f.wants[i]
-		t := f.targets[w.path]
+		t := f.targets[w.at]
 		if t.donor == nil || t.owner != "" {
 			continue
 		}
@@ -60,25 +60,30 @@ func (f *facts) takeOver(p *plan, t *target, file *store.File) {
 	if file.Original == nil {
 		return
 	}
-	given := *file.Original
-	file.Original = &given
+	file.Original = f.moveOriginal(p, file.Original, f.pkg, t.path)
+}
+
+// moveOriginal plans that the original of a path is saved for another package.
+func (f *facts) moveOriginal(p *plan, o *store.Original, pkg, name string) *store.Original {
+	given := *o
 	saved := f.targets[given.Saved]
 	if saved.there == nil {
-		return
+		return &given
 	}
-	given.Saved = f.savedOriginal(t.path)
+	given.Saved = f.savedOriginal(pkg, name)
 	f.mkdirs(p, path.Dir(given.Saved))
 	p.add(txn.Op{
 		Kind: txn.Place, Path: given.Saved, Mode: uint32(given.Mode), UID: given.UID, GID: given.GID,
 	}, source{copy: saved.path, meta: &given})
 	f.removeSaved(p, saved)
+	return &given
 }
 
 // leaveDonors plans what is left of the records of those that gave.
 func (f *facts) leaveDonors(p *plan) {
 	taken := make(map[string]bool)
 	for i := range f.wants {
-		if t := f.targets[f.wants[i].path]; t.donor != nil {
+		if t := f.targets[f.wants[i].at]; t.donor != nil {
 			taken[t.path] = true
 		}
 	}

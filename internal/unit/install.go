@@ -70,10 +70,19 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, opt
 	if err != nil {
 		return nil, err
 	}
-	if old.IsParked() && !opts.DryRun {
+	provides := providesOf(m)
+	rivals, err := s.group(provides, m.Kernel, m.Package)
+	if err != nil {
+		return nil, err
+	}
+	aside := packagesOf(rivals)
+	if old.IsPlaced() {
+		aside = nil // in place: which one is to be active is decided afterwards
+	}
+	if old.IsParked() && len(aside) == 0 && !opts.DryRun {
 		// First what was, then what is declared: if that cannot be formed,
 		// the older set serves.
-		if _, err := s.putBack(ctx, old); err != nil {
+		if _, err := s.putBack(ctx, old, opts); err != nil {
 			return nil, err
 		}
 		if old, err = s.store().Load(m.Package); err != nil {
@@ -89,7 +98,7 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, opt
 			return s.waitForKernel(ctx, m, old, opts)
 		}
 	}
-	f, err := s.newFacts(ctx, m.Package, m, old, d)
+	f, err := s.newFacts(ctx, m.Package, m, old, d, aside)
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +113,9 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, opt
 	if err := s.planEffects(ctx, f, p, m, c, d, opts); err != nil {
 		return nil, err
 	}
+	if len(aside) > 0 {
+		p.record.State = store.Ready
+	}
 	unchanged, err := s.isUnchanged(p, old)
 	if err != nil {
 		return nil, err
@@ -111,22 +123,24 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, opt
 	if unchanged {
 		c.Action = Unchanged
 		c.Pending = old.Pending
-		s.report(p, c)
-		return c, nil
+	} else {
+		f.placeState(p, p.record)
+		if opts.DryRun {
+			c.plan(p)
+			return c, nil
+		}
+		if err := s.checkSpace(p); err != nil {
+			return nil, err
+		}
+		if err := s.apply(ctx, m, p, c); err != nil {
+			return nil, err
+		}
+		c.Pending = p.record.Pending
 	}
-	f.placeState(p, p.record)
-	if opts.DryRun {
-		c.plan(p)
-		return c, nil
-	}
-	if err := s.checkSpace(p); err != nil {
-		return nil, err
-	}
-	if err := s.apply(ctx, m, p, c); err != nil {
-		return nil, err
-	}
-	c.Pending = p.record.Pending
 	s.report(p, c)
+	if len(rivals) > 0 && !opts.DryRun {
+		return c, s.elect(ctx, c, provides, m.Kernel, opts)
+	}
 	return c, nil
 }
 
@@ -140,7 +154,7 @@ func (c *Change) plan(p *plan) {
 
 // isUnchanged reports whether a plan would do nothing and record nothing new.
 func (s *System) isUnchanged(p *plan, old *store.Record) (bool, error) {
-	if old == nil || len(p.ops) > 0 || old.Manifest.SHA256 != p.record.Manifest.SHA256 ||
+	if old == nil || len(p.ops) > 0 || old.State != p.record.State || old.Manifest.SHA256 != p.record.Manifest.SHA256 ||
 		!slices.Equal(old.Pending, p.record.Pending) {
 		return false, nil
 	}
@@ -279,7 +293,7 @@ func (s *System) stageAll(ctx context.Context, tx *txn.Tx, m *manifest.Manifest,
 				c.Warnings = append(c.Warnings, modules[k].Name+".ko: "+text)
 			}
 			s.observe(Event{
-				Kind: Welded, Unit: c.Package, Name: path.Base(p.ops[i].Path), Size: w.Size,
+				Kind: Welded, Unit: c.Package, Name: path.Base(file.Path), Size: w.Size,
 				Detail: describe(w), Index: done, Total: len(modules),
 			})
 			return nil
@@ -434,6 +448,8 @@ func (s *System) stageState(tx *txn.Tx, p *plan) error {
 			data, err = store.Encode(src.rec)
 		case sumsFile:
 			data = store.EncodeSums(src.rec)
+		case dataFile:
+			data = src.data
 		default:
 			continue
 		}

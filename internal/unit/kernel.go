@@ -50,6 +50,7 @@ func (s *System) waitForKernel(ctx context.Context, m *manifest.Manifest, old *s
 	r := &store.Record{
 		Package: m.Package, Kernel: m.Kernel, State: store.Waiting, Reason: "kernel " + m.Kernel + " is not installed",
 		Manifest: store.Manifest{Path: m.File, SHA256: m.SHA256}, Replaces: m.Replaces,
+		Provides: providesOf(m), Userspace: m.Userspace,
 	}
 	c := &Change{Package: m.Package, Kernel: m.Kernel, Action: Waits}
 	if old != nil && old.State == store.Waiting && old.Manifest.SHA256 == r.Manifest.SHA256 && old.Reason == r.Reason {
@@ -61,13 +62,17 @@ func (s *System) waitForKernel(ctx context.Context, m *manifest.Manifest, old *s
 
 // goWaiting takes back what is placed and leaves a record that waits.
 func (s *System) goWaiting(ctx context.Context, r, old *store.Record, c *Change, opts Options) error {
-	f, err := s.newFacts(ctx, r.Package, nil, old, byBytes)
+	f, err := s.newFacts(ctx, r.Package, nil, old, byBytes, nil)
 	if err != nil {
 		return err
 	}
 	p := &plan{record: r}
 	if old != nil {
-		p = planRemove(f)
+		if old.IsPlaced() {
+			p = planRemove(f)
+		} else {
+			p = planDrop(f)
+		}
 		p.record = r
 		r.Unknown = old.Unknown
 		if old.Kernel != r.Kernel {
@@ -158,8 +163,7 @@ func (s *System) KernelRemoved(ctx context.Context, kernel string, opts Options)
 		records, err := s.store().LoadAll()
 		var names []string
 		for _, r := range records {
-			placed := r.State == store.Active || r.State == store.Pending
-			if r.Kernel == kernel && placed && len(r.ModuleNames()) > 0 {
+			if r.Kernel == kernel && (r.IsPlaced() || r.State == store.Ready) && len(r.ModuleNames()) > 0 {
 				names = append(names, r.Package)
 			}
 		}
@@ -178,6 +182,7 @@ func (s *System) KernelRemoved(ctx context.Context, kernel string, opts Options)
 		r := &store.Record{
 			Package: pkg, Kernel: kernel, State: store.Waiting, Reason: "kernel " + kernel + " is not installed",
 			Manifest: old.Manifest, Replaces: slices.Clone(old.Replaces),
+			Provides: old.Provides, Userspace: old.Userspace,
 		}
 		return c, s.goWaiting(ctx, r, old, c, opts)
 	})

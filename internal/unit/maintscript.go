@@ -60,7 +60,7 @@ func (s *System) react(ctx context.Context, do Reaction, pkg string, opts Option
 		return s.revive(ctx, old, opts)
 	case do == drop:
 		return s.remove(ctx, old, opts)
-	case do == park && old.State != store.Removed:
+	case do == park && (old.IsPlaced() || old.State == store.Ready):
 		return s.park(ctx, old, opts)
 	}
 	return &Change{Package: pkg, Action: Unchanged}, nil
@@ -88,8 +88,8 @@ func (s *System) isShared(ctx context.Context, pkg string) (bool, error) {
 // revive puts back what was before dpkg gave up: what is parked. What is
 // neither parked nor placed is formed anew if the inputs are still those.
 func (s *System) revive(ctx context.Context, old *store.Record, opts Options) (*Change, error) {
-	if old.IsParked() {
-		return s.putBack(ctx, old)
+	if old.State == store.Removed && old.IsParked() {
+		return s.putBack(ctx, old, opts)
 	}
 	broken, err := s.firstBroken(old)
 	if err != nil {
@@ -141,9 +141,9 @@ func (e *LostError) Hint() string {
 func (s *System) firstBroken(r *store.Record) (string, error) {
 	for i := range r.Files {
 		rec := &r.Files[i]
-		t := &target{path: rec.Path}
+		t := &target{path: rec.At()}
 		var err error
-		if t.there, err = lstat(s.FS, rec.Path); err == nil {
+		if t.there, err = lstat(s.FS, rec.At()); err == nil {
 			err = s.compare(t, rec, byStat)
 		}
 		if err != nil {

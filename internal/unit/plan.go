@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"maps"
@@ -17,7 +18,9 @@ import (
 
 // A want is one file that a manifest declares.
 type want struct {
-	path   string
+	path string
+	// at is where its bytes are put: its path, or a parked name.
+	at     string
 	mode   store.Mode
 	module *manifest.Module // nil for a file
 	file   *manifest.File
@@ -34,6 +37,8 @@ type target struct {
 	// its mode and owner. ours: at least its bytes are.
 	intact, ours bool
 	owner        string // a package or unit that holds it, ours excepted
+	// whose package saves what is in the way; "" is that of the facts.
+	whose string
 	// donor is the record of a package that is replaced and gives it to us;
 	// rec is then a part of that.
 	donor *store.Record
@@ -71,7 +76,8 @@ type source struct {
 	copy  string          // or copy this file
 	meta  *store.Original // with this metadata; nil: that of the file itself
 	state stateFile       // or it is one of koweld's own
-	rec   *store.Record   // with state: what it tells of
+	rec   *store.Record   // with recordFile and sumsFile: what it tells of
+	data  []byte          // with dataFile: its bytes
 }
 
 type stateFile int
@@ -80,6 +86,7 @@ const (
 	notState stateFile = iota
 	recordFile
 	sumsFile
+	dataFile
 )
 
 // A plan is what a transaction will do and what the record will say.
@@ -120,6 +127,7 @@ type facts struct {
 	// donors are the records that give targets to this package, by package,
 	// and inherited what was still to be done for those that end by it.
 	donors    map[string]*store.Record
+	leaving   []string        // packages whose units do not hold their targets any more
 	made      map[string]bool // folders that other units have made
 	inherited []store.Effect
 }
@@ -130,6 +138,7 @@ func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 	p := &plan{record: &store.Record{
 		Package: m.Package, Kernel: m.Kernel,
 		Manifest: store.Manifest{Path: m.File, SHA256: m.SHA256}, Replaces: m.Replaces,
+		Provides: providesOf(m), Userspace: m.Userspace,
 	}}
 	if f.old != nil {
 		p.record.Unknown = f.old.Unknown
@@ -140,7 +149,7 @@ func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 	for i := range f.wants {
 		w := &f.wants[i]
 		wanted[w.path] = true
-		t := f.targets[w.path]
+		t := f.targets[w.at]
 		if t.current {
 			file := *t.rec
 			f.takeOver(p, t, &file)
@@ -155,7 +164,12 @@ func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 			continue
 		}
 		file := store.File{Path: w.path, Mode: w.mode, UID: f.uid, GID: f.gid}
+		aside := w.at != w.path
+		if aside {
+			file.Parked = w.at
+		}
 		switch {
+		case aside:
 		case t.rec != nil:
 			file.Original = t.rec.Original
 			file.Unknown = t.rec.Unknown
@@ -173,14 +187,18 @@ func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 		}
 		f.shareFolders(p, w.path)
 		p.record.Files = append(p.record.Files, file)
-		p.add(txn.Op{Kind: txn.Place, Path: w.path, Mode: uint32(w.mode), UID: f.uid, GID: f.gid, Was: seen(t.there)}, source{want: w, file: len(p.record.Files) - 1})
+		p.add(txn.Op{Kind: txn.Place, Path: w.at, Mode: uint32(w.mode), UID: f.uid, GID: f.gid, Was: seen(t.there)}, source{want: w, file: len(p.record.Files) - 1})
 	}
 	if refused != nil {
 		return nil, refused
 	}
 	if f.old != nil {
 		for i := range f.old.Files {
-			if rec := &f.old.Files[i]; !wanted[rec.Path] {
+			switch rec := &f.old.Files[i]; {
+			case wanted[rec.Path]:
+			case rec.Parked != "":
+				f.dropParked(p, rec)
+			default:
 				f.takeBack(p, f.targets[rec.Path])
 			}
 		}
@@ -253,7 +271,7 @@ func (f *facts) removeSaved(p *plan, saved *target) {
 
 // saveOriginal copies a file of nobody to the saved folder.
 func (f *facts) saveOriginal(p *plan, t *target) *store.Original {
-	to := f.savedOriginal(t.path)
+	to := f.savedOriginal(cmp.Or(t.whose, f.pkg), t.path)
 	f.copyTo(p, t, to)
 	return &store.Original{
 		Saved: to, Mode: store.Mode(t.there.Mode.Perm()), UID: t.there.UID, GID: t.there.GID,
@@ -262,10 +280,10 @@ func (f *facts) saveOriginal(p *plan, t *target) *store.Original {
 }
 
 // savedOriginal is a free name for the original of a path.
-func (f *facts) savedOriginal(name string) string {
-	to := path.Join(f.st.Saved(f.pkg), name)
+func (f *facts) savedOriginal(pkg, name string) string {
+	to := path.Join(f.st.Saved(pkg), name)
 	for n := 2; f.saved[to]; n++ {
-		to = path.Join(f.st.SavedAgain(f.pkg, n), name)
+		to = path.Join(f.st.SavedAgain(pkg, n), name)
 	}
 	f.saved[to] = true
 	return to
@@ -273,7 +291,7 @@ func (f *facts) savedOriginal(name string) string {
 
 // keepChanged copies bytes that somebody put in the place of ours.
 func (f *facts) keepChanged(p *plan, t *target) {
-	base := path.Join(f.st.Saved(f.pkg), t.path) + ".changed"
+	base := path.Join(f.st.Saved(cmp.Or(t.whose, f.pkg)), t.path) + ".changed"
 	to := base
 	for n := 2; f.saved[to]; n++ {
 		to = base + "." + strconv.Itoa(n)

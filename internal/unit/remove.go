@@ -46,10 +46,24 @@ func (s *System) leaveInitramfs(ctx context.Context, changes []Change) {
 
 // remove takes a record back, whatever its state.
 func (s *System) remove(ctx context.Context, old *store.Record, opts Options) (*Change, error) {
-	if old.State == store.Removed {
+	if !old.IsPlaced() {
 		return s.drop(ctx, old, opts)
 	}
-	f, err := s.newFacts(ctx, old.Package, nil, old, byBytes)
+	next, err := s.heir(ctx, old)
+	if err != nil {
+		return nil, err
+	}
+	if next != nil && !opts.DryRun {
+		// First the other comes into its place; then what is parked goes.
+		if err := s.swap(ctx, removal(old), old, store.Removed, next, opts); err != nil {
+			return nil, err
+		}
+		if old, err = s.store().Load(old.Package); err != nil {
+			return nil, err
+		}
+		return s.drop(ctx, old, opts)
+	}
+	f, err := s.newFacts(ctx, old.Package, nil, old, byBytes, nil)
 	if err != nil {
 		return nil, err
 	}

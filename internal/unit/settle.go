@@ -157,6 +157,25 @@ func (s *System) settleIndex(ctx context.Context, kernel string, done map[string
 	return s.effectDone(ctx, waiting, store.EffectDepmod, ops, done)
 }
 
+// stateOnly are facts for a plan that changes nothing but koweld's own files.
+func (s *System) stateOnly() *facts {
+	return &facts{
+		st: s.store(), uid: s.UID, gid: s.GID,
+		folders: make(map[string]bool), state: make(map[string]*fsys.Info),
+	}
+}
+
+// rewriteRecord replaces the record of a package and nothing else.
+func (s *System) rewriteRecord(ctx context.Context, r *store.Record, c *Change) error {
+	f := s.stateOnly()
+	if err := s.recordFacts(f, r.Package); err != nil {
+		return err
+	}
+	p := &plan{record: r}
+	f.placeState(p, r)
+	return s.apply(ctx, nil, p, c)
+}
+
 // effectDone takes an effect off records, in one transaction with the operations
 // that are the effect. A record of what is removed goes when nothing is left to
 // be done.
@@ -164,10 +183,7 @@ func (s *System) effectDone(ctx context.Context, records []*store.Record, e stor
 	if len(records) == 0 {
 		return nil
 	}
-	f := &facts{
-		st: s.store(), uid: s.UID, gid: s.GID,
-		folders: make(map[string]bool), state: make(map[string]*fsys.Info),
-	}
+	f := s.stateOnly()
 	p := &plan{}
 	for _, r := range records {
 		if err := s.recordFacts(f, r.Package); err != nil {

@@ -82,6 +82,7 @@ const (
 	Welded    EventKind = "welded"    // a module is proven and staged
 	Kept      EventKind = "kept"      // what is not ours is now at Detail, which may be its own name
 	Saved     EventKind = "saved"     // an original cannot go back and stays at Detail
+	Switched  EventKind = "switched"  // it is active in the place of Name
 	Warning   EventKind = "warning"
 )
 

@@ -114,8 +114,10 @@ func (s *System) verify(pkg string, inFlight []string) (*Verification, error) {
 	for _, e := range r.Pending {
 		v.Differences = append(v.Differences, Difference{Problem: string(e) + " is still to be done"})
 	}
-	if r.IsParked() {
-		v.Differences = append(v.Differences, halfRemoved)
+	if !r.IsPlaced() {
+		if r.State == store.Removed && r.IsParked() {
+			v.Differences = append(v.Differences, halfRemoved)
+		}
 		return v, nil
 	}
 	index, err := s.verifyIndex(r)
