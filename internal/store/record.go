@@ -29,6 +29,7 @@ type Record struct {
 	State    State    `json:"state"`
 	Reason   string   `json:"reason,omitempty"`
 	Manifest Manifest `json:"manifest"`
+	Inputs   string   `json:"inputs,omitempty"` // fingerprint of those it was formed from
 	Files    []File   `json:"files"`
 	Dirs     []string `json:"dirs,omitempty"`    // made for it, outermost first
 	Pending  []Effect `json:"pending,omitempty"` // still to be done
