@@ -81,7 +81,7 @@ func (db *DB) installed(ctx context.Context) (*database, error) {
 	for _, f := range lines {
 		i := Instance{f[1], f[2], f[3]}
 		all.instances[f[0]] = append(all.instances[f[0]], i)
-		if i.HasFiles() && f[4] != "" {
+		if i.isWhole() && f[4] != "" {
 			all.provides = append(all.provides, f[4])
 		}
 	}
@@ -91,7 +91,7 @@ func (db *DB) installed(ctx context.Context) (*database, error) {
 // fulfil reports whether one alternative of a dependency is there.
 func (all *database) fulfil(p dependency.Possibility) bool {
 	for _, i := range all.instances[p.Name] {
-		if i.HasFiles() && inRange(p.Version, i.Version) {
+		if i.isWhole() && inRange(p.Version, i.Version) {
 			return true
 		}
 	}
@@ -124,7 +124,7 @@ func (all *database) lacking(rel dependency.Relation) Unmet {
 	p, have := rel.Possibilities[0], Instance{}
 	for _, other := range slices.Backward(rel.Possibilities) {
 		for _, i := range all.instances[other.Name] {
-			if have.Status == "" || i.HasFiles() {
+			if have.Status == "" || i.isWhole() {
 				p, have = other, i
 			}
 		}
@@ -133,7 +133,7 @@ func (all *database) lacking(rel dependency.Relation) Unmet {
 	if p.Version != nil {
 		u.Relation, u.Version = p.Version.Operator, p.Version.Number
 	}
-	if have.HasFiles() {
+	if have.isWhole() {
 		u.Have = have.Version
 	}
 	return u

@@ -35,7 +35,7 @@ func TestInstances(t *testing.T) {
 func TestInstancesWithFiles(t *testing.T) {
 	for status, want := range map[string]bool{
 		"installed": true, "unpacked": true, "half-configured": true, "triggers-awaited": true, "triggers-pending": true,
-		"half-installed": false, "config-files": false, "not-installed": false, "": false,
+		"half-installed": true, "config-files": false, "not-installed": false, "": false,
 	} {
 		assert.Equal(t, want, dpkg.Instance{Status: status}.HasFiles(), status)
 	}
@@ -137,7 +137,7 @@ func TestErrorsOfDependsAreTold(t *testing.T) {
 	cause := &tool.FailedError{Cmd: tool.Cmd{Path: "dpkg-query"}, Code: 2, Output: "dpkg-query: error: parsing file"}
 	db := &dpkg.DB{Tool: fails{err: cause}}
 	_, err := db.Instances(t.Context(), "acme")
-	assert.EqualError(t, err, "cannot ask dpkg for the architectures of acme: "+cause.Error())
+	assert.EqualError(t, err, "cannot ask dpkg for the instances of acme: "+cause.Error())
 	assert.True(t, errors.Is(err, cause))
 	_, err = db.Unmet(t.Context(), "acme")
 	assert.EqualError(t, err, "cannot ask dpkg what acme depends on: "+cause.Error())

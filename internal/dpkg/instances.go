@@ -9,34 +9,37 @@ import (
 	"koweld/internal/tool"
 )
 
-// Instance is a package of one architecture. A package that is Multi-Arch: same
-// may have several.
+// Instance is a package of one architecture: a Multi-Arch: same package may
+// have several.
 type Instance struct {
-	Architecture string // or "all"
-	Status       string // as in ${db:Status-Status}: installed, unpacked, half-configured, …
-	Version      string
+	Arch    string
+	Status  string // as dpkg-query's ${db:Status-Status}, e.g. "installed"
+	Version string
 }
 
-// HasFiles reports whether the files are there, configured or not yet. Of one
-// that is half-installed some may be missing.
+// HasFiles reports whether files of the instance are there, configured or not.
 func (i Instance) HasFiles() bool {
 	switch i.Status {
-	case "", "not-installed", "config-files", "half-installed":
+	case "", "not-installed", "config-files":
 		return false
 	}
 	return true
 }
+
+// isWhole reports whether all its files are there: of one that is half-installed
+// some may be missing.
+func (i Instance) isWhole() bool { return i.HasFiles() && i.Status != "half-installed" }
 
 // Instances returns what dpkg knows of a package, one for each architecture,
 // removed ones that left their conffiles included.
 func (db *DB) Instances(ctx context.Context, pkg string) ([]Instance, error) {
 	lines, err := db.show(ctx, "${Architecture}\t${db:Status-Status}\t${Version}", pkg)
 	if err != nil {
-		return nil, fmt.Errorf("cannot ask dpkg for the architectures of %s: %w", pkg, err)
+		return nil, fmt.Errorf("cannot ask dpkg for the instances of %s: %w", pkg, err)
 	}
 	var all []Instance
 	for _, f := range lines {
-		all = append(all, Instance{Architecture: f[0], Status: f[1], Version: f[2]})
+		all = append(all, Instance{Arch: f[0], Status: f[1], Version: f[2]})
 	}
 	return all, nil
 }
