@@ -45,12 +45,13 @@ func TestDependsAreThoseOfThePackageThatIsThere(t *testing.T) {
 	db := admin(
 		t,
 		pkg{name: "modules", arch: "all", status: "install ok half-configured", version: "2", more: "Pre-Depends: dpkg (>= 1.19)\nDepends: objects (= 2), signatures (= 2) | signatures-all,\n kmod:any\n"},
+		pkg{name: "half", arch: "all", status: "install reinstreq half-installed", version: "4", more: "Depends: objects\n"},
 		pkg{name: "removed", arch: "all", status: "deinstall ok config-files", version: "4", more: "Depends: objects\n"},
 		pkg{name: "free", arch: "all", status: installed, version: "4"},
 	)
 	for name, want := range map[string]string{
 		"modules": "dpkg (>= 1.19), objects (= 2), signatures (= 2) | signatures-all, kmod:any",
-		"removed": "", "free": "", "none": "",
+		"half":    "objects", "removed": "", "free": "", "none": "",
 	} {
 		deps, err := db.Depends(t.Context(), name)
 		require.NoError(t, err, name)
@@ -101,6 +102,8 @@ func TestUnmet(t *testing.T) {
 		{"one of that name's beginning", wanted, []pkg{provider(installed, "objects-10 (= 2.0)")}, none},
 		{"the second alternative", "other-1 | objects-1 (= 2.0)", []pkg{there}, nil},
 		{"the alternative that is there", "other-1 | objects-1 (= 2.0) | other-2", []pkg{in(installed, "1.0")}, unmet("=", "2.0", "1.0", "installed", "other-1 | objects-1 (= 2.0) | other-2")},
+		{"the alternative that is there, beside one that was", "objects-1 (= 2.0) | other", []pkg{in(installed, "1.0"), provider("deinstall ok config-files", "y")}, unmet("=", "2.0", "1.0", "installed", "objects-1 (= 2.0) | other")},
+		{"the first of two that are there", "objects-1 (= 2.0) | other (= 2.0)", []pkg{in(installed, "1.0"), provider(installed, "y")}, unmet("=", "2.0", "1.0", "installed", "objects-1 (= 2.0) | other (= 2.0)")},
 		{"the first alternative", "objects-1 (= 2.0) | other-1", nil, unmet("=", "2.0", "", "", "objects-1 (= 2.0) | other-1")},
 		{"nothing", "", nil, nil},
 	}
