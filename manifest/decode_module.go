@@ -129,6 +129,12 @@ func (d *decoder) notSize(v *value) {
 
 // size is a number of bytes, in decimal; most is how many what may have.
 func (d *decoder) size(v *value, most int64, what string) int64 {
+	return d.decimal(v, most, "%s bytes are more than "+what+" may have (%d)")
+}
+
+// decimal is a natural number of at most most; over says that it is more, of
+// the number and of most.
+func (d *decoder) decimal(v *value, most int64, over string) int64 {
 	if v == nil || !d.is(v, integer) {
 		return 0
 	}
@@ -139,7 +145,7 @@ func (d *decoder) size(v *value, most int64, what string) int64 {
 			return 0
 		}
 		if n = n*10 + int64(c-'0'); n > most {
-			d.errorf(v, "", "%s bytes are more than %s may have (%d)", v.text, what, most)
+			d.errorf(v, "", over, v.text, most)
 			return 0
 		}
 	}

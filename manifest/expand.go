@@ -11,6 +11,8 @@ type (
 		Koweld     int                    `yaml:"koweld"`
 		Package    string                 `yaml:"package"`
 		Replaces   []string               `yaml:"replaces,omitempty"`
+		Provides   *fullProvides          `yaml:"provides,omitempty"`
+		Userspace  []string               `yaml:"userspace,omitempty"`
 		Kernel     string                 `yaml:"kernel"`
 		Needs      []string               `yaml:"needs,omitempty"`
 		Objects    string                 `yaml:"objects"`
@@ -21,6 +23,11 @@ type (
 		Files      []fullFile             `yaml:"files,omitempty"`
 		Inputs     map[string]fullContent `yaml:"inputs,omitempty"` // is written sorted
 		After      fullAfter              `yaml:"after"`
+	}
+	fullProvides struct {
+		Group    string `yaml:"group"`
+		Version  string `yaml:"version,omitempty"`
+		Priority int64  `yaml:"priority"`
 	}
 	fullSigner struct {
 		Certificate string `yaml:"certificate"`
@@ -85,6 +92,10 @@ func (m *Manifest) Expand() ([]byte, error) {
 		Linker: m.Linker.full(),
 		After:  fullAfter{m.After.Depmod, string(m.After.Initramfs)},
 	}
+	if p := m.Provides; p != nil {
+		full.Provides = &fullProvides{p.Group, p.Version, p.Priority}
+	}
+	full.Userspace = m.Userspace
 	for _, s := range m.Signers {
 		full.Signers = append(full.Signers, fullSigner{s.Certificate, s.SHA256})
 	}

@@ -26,7 +26,11 @@ type Manifest struct {
 	Package string // Debian package name
 	// Replaces are the Debian packages whose units' targets this one may take
 	// over, no two the same.
-	Replaces   []string
+	Replaces []string
+	// Provides says which other units this one is an alternative to; nil if
+	// none. Userspace are packages that go with it.
+	Provides   *Provides
+	Userspace  []string
 	Kernel     string // release, as in uname -r
 	Objects    string // absolute folder
 	Signatures string // absolute folder

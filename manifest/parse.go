@@ -55,7 +55,7 @@ const packageRule = "the name of a Debian package (Policy 5.6.7)"
 var kernelRelease = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+~_-]{0,63}$`)
 
 func (d *decoder) manifest(v *value, dir string) *Manifest {
-	f := d.fields(v, "koweld", "package", "replaces", "kernel", "needs", "vars", "objects", "signatures",
+	f := d.fields(v, "koweld", "package", "replaces", "provides", "userspace", "kernel", "needs", "vars", "objects", "signatures",
 		"signers", "linker", "defaults", "modules", "files", "inputs", "after", "diverts", "quirks")
 	d.emptyUntilLater(f.get("diverts"))
 	d.emptyUntilLater(f.get("quirks"))
@@ -66,6 +66,8 @@ func (d *decoder) manifest(v *value, dir string) *Manifest {
 	m.Kernel = d.name(kernel, kernelRelease, "the release of a kernel")
 	m.Package = d.name(f.need("package"), packageName, packageRule)
 	m.Replaces = d.replaces(f.get("replaces"), m.Package)
+	m.Provides = d.provides(f.get("provides"))
+	m.Userspace = d.userspace(f.get("userspace"))
 	m.Needs = d.needs(f.get("needs"))
 	m.Objects = d.folder(f, "objects", dir)
 	m.Signatures = d.folder(f, "signatures", dir)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -20,6 +21,8 @@ const (
 	Active State = "active"
 	// Pending: placed, but an effect listed in Pending is still to be done.
 	Pending State = "pending"
+	// Waiting: nothing is placed until the kernel is installed.
+	Waiting State = "waiting"
 	// Removed: taken back by a prerm. The bytes are kept, each under its
 	// parked name, until the postrm drops them or an abort puts them back.
 	Removed State = "removed"
@@ -34,7 +37,8 @@ type Record struct {
 	State    State    `json:"state"`
 	Reason   string   `json:"reason,omitempty"`
 	Manifest Manifest `json:"manifest"`
-	Inputs   string   `json:"inputs,omitempty"` // fingerprint of those it was formed from
+	Inputs   string   `json:"inputs,omitempty"`   // fingerprint of those it was formed from
+	Replaces []string `json:"replaces,omitempty"` // packages that leave it its targets
 	Files    []File   `json:"files"`
 	Dirs     []string `json:"dirs,omitempty"`    // made for it, outermost first
 	Pending  []Effect `json:"pending,omitempty"` // still to be done
@@ -82,11 +86,16 @@ func (f *File) At() string {
 	return f.Path
 }
 
-// ParkedName is the name that a file is kept under: in the same folder, and
-// without ".ko", which depmod would index.
-func ParkedName(name string) string {
+// ParkedName is the name that a package's file is kept under: in the same folder,
+// without ".ko", which depmod would index, and not that of another package.
+func ParkedName(pkg, name string) string {
 	base := strings.NewReplacer("%", "%25", ".", "%2e").Replace(path.Base(name))
-	return path.Join(path.Dir(name), ".weld-gone-"+base)
+	whose := sha256.Sum256([]byte(pkg))
+	parked := fmt.Sprintf(".weld-gone-%x-%s", whose[:4], base)
+	if len(parked) > 255 { // NAME_MAX of linux/limits.h
+		parked = fmt.Sprintf(".weld-gone-%x-%x", whose[:4], sha256.Sum256([]byte(base)))
+	}
+	return path.Join(path.Dir(name), parked)
 }
 
 // Module says how a module came to be.

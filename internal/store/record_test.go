@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -196,4 +197,19 @@ func TestSumsAreThoseOfSha256sum(t *testing.T) {
 	assert.NoError(t, check())
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "plain.ko"), []byte("tampered"), 0o644))
 	assert.Error(t, check())
+}
+
+func TestParkedNames(t *testing.T) {
+	long := strings.Repeat(".", 200)
+	seen := map[string]bool{}
+	for _, pkg := range []string{"a", "b"} {
+		for _, name := range []string{"acme.ko", "acme%2eko", "acme.ko.xz", "acme", "%", long + "ko", long + "kp"} {
+			got := store.ParkedName(pkg, "/lib/modules/k/"+name)
+			assert.Equal(t, "/lib/modules/k", path.Dir(got))
+			assert.NotContains(t, path.Base(got), ".ko", "depmod indexes it")
+			assert.LessOrEqual(t, len(path.Base(got)), 255)
+			assert.False(t, seen[got], "%s is the name of two files", got)
+			seen[got] = true
+		}
+	}
 }

@@ -22,7 +22,7 @@ func (s *System) park(ctx context.Context, old *store.Record, opts Options) (*Ch
 		return nil, err
 	}
 	for i := range old.Files {
-		if err := s.lookAt(f, store.ParkedName(old.Files[i].Path)); err != nil {
+		if err := s.lookAt(f, store.ParkedName(old.Package, old.Files[i].Path)); err != nil {
 			return nil, err
 		}
 	}
@@ -56,7 +56,7 @@ func planPark(f *facts) *plan {
 		file := &r.Files[i]
 		t := f.targets[file.Path]
 		if t.ours {
-			file.Parked = store.ParkedName(file.Path)
+			file.Parked = store.ParkedName(r.Package, file.Path)
 			p.add(txn.Op{
 				Kind: txn.Place, Path: file.Parked, Mode: uint32(file.Mode), UID: file.UID, GID: file.GID,
 				Was: seen(f.targets[file.Parked].there),
@@ -80,7 +80,7 @@ func (s *System) putBack(ctx context.Context, old *store.Record) (*Change, error
 		rec := &old.Files[i]
 		f.wants = append(f.wants, want{path: rec.Path, mode: rec.Mode})
 	}
-	if err := s.findOwners(ctx, f); err != nil {
+	if err := s.findOwners(ctx, f, nil); err != nil {
 		return nil, err
 	}
 	p, err := planPutBack(f)
