@@ -34,14 +34,16 @@ const (
 	scratch       = "/var/scratch"
 )
 
-// newAcme is a scene with the inputs of testdata/acme, and its manifest. There is
-// no linker: its recipes form the modules.
+// newAcme is a scene with the inputs of testdata/acme, its manifest, and its
+// kernel. There is no linker: its recipes form the modules.
 func newAcme(t *testing.T) (*scene, *manifest.Manifest) {
 	s := newScene(t, t.TempDir(), true)
 	t.Cleanup(s.close)
 	require.NoError(t, os.CopyFS(s.dir, os.DirFS("../../testdata/acme/package")))
 	m, err := s.sound().Load(modulesPkg)
 	require.NoError(t, err)
+	s.write("/usr/lib/modules/"+m.Kernel+"/modules.order", "")
+	s.write("/usr/lib/modules/"+m.Kernel+"/modules.builtin", "")
 	return s, m
 }
 
@@ -408,7 +410,6 @@ var digests = regexp.MustCompile(`[0-9a-f]{64}`)
 // An install that fails says the same.
 func TestBlameExplainsAFailedInstall(t *testing.T) {
 	s, m := newAcme(t)
-	require.NoError(t, os.MkdirAll(s.host("/lib/modules/"+m.Kernel), 0o755))
 	sys := s.debians(t, debian{name: objectsPkg, version: "1.0", files: s.all(objectsDir)})
 	install := func() error {
 		_, err := sys.Install(t.Context(), []string{modulesPkg}, unit.Options{})
@@ -427,7 +428,6 @@ func TestBlameExplainsAFailedInstall(t *testing.T) {
 	assert.ErrorIs(t, err, fs.ErrNotExist, "what the install said is there")
 
 	s, m = newAcme(t)
-	require.NoError(t, os.MkdirAll(s.host("/lib/modules/"+m.Kernel), 0o755))
 	sys = s.debians(t)
 	s.delete(objectsDir + "acme.conf")
 	assert.EqualError(t, install(), "cannot form "+modulesPkg+": "+objectsDir+"acme.conf is not there")
