@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"koweld/assemble"
+	"koweld/assemble/recipe"
 	"koweld/internal/fsys"
 	"koweld/internal/tool"
 	"koweld/manifest"
@@ -143,6 +144,10 @@ func TestALinkNamesWhatIsNotListed(t *testing.T) {
 			"link by GNU ld (fake) 1.0: cannot use /obj/core.o: no such file or directory; /obj/glue.o: no such file or directory",
 		},
 		{
+			"others may write one", func(b *bench, _ *manifest.Module) { b.chmod("/obj/core.o", 0o666) },
+			nil, "link by GNU ld (fake) 1.0: cannot use /obj/core.o: cannot trust /obj/core.o: it is writable by others",
+		},
+		{
 			"what is not listed is not blamed", func(b *bench, _ *manifest.Module) {
 				b.write("/obj/glue.o", spoilt(files["/obj/glue.o"]))
 				delete(b.man.Inputs, "/obj/glue.o")
@@ -257,6 +262,7 @@ func TestOnlyBytesAreBlamed(t *testing.T) {
 		&assemble.InputError{File: "the image", Err: errors.New("it is no module")},
 		&assemble.InputError{File: "/a", Err: &fs.PathError{Op: "open", Path: "/a", Err: fs.ErrPermission}},
 		&assemble.InputError{File: "/a", Err: &fsys.TrustError{Path: "/a"}},
+		&assemble.InputError{File: "/a", Err: &recipe.NewerError{Version: 9}},
 		&assemble.InputError{File: "/a", Err: fmt.Errorf("read: %w", context.Canceled)},
 		&assemble.ImageError{Tries: []assemble.Try{{Engine: assemble.EngineLink, SHA256: "1"}}},
 	} {

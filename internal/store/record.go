@@ -40,6 +40,7 @@ type Record struct {
 	State    State    `json:"state"`
 	Reason   string   `json:"reason,omitempty"`
 	Manifest Manifest `json:"manifest"`
+	Inputs   string   `json:"inputs,omitempty"`   // fingerprint of those it was formed from
 	Replaces []string `json:"replaces,omitempty"` // packages that leave it its targets
 	// Provides is the group that it is one of, and Userspace what goes with it.
 	Provides  *Provides `json:"provides,omitempty"`

@@ -60,6 +60,20 @@ func TestGoldenRecordSaysWhatItSaid(t *testing.T) {
 	assert.Nil(t, (*store.Record)(nil).Find("/none"))
 }
 
+func TestGoldenRecordKnowsItsInputs(t *testing.T) {
+	for name, want := range map[string]string{
+		"record-v1.json":        "",
+		"record-v1-inputs.json": "77aa5f3c9ab000112233445566778899aabbccddeeff00112233445566778899",
+	} {
+		data, err := os.ReadFile("testdata/" + name)
+		require.NoError(t, err)
+		r, err := store.Decode(data)
+		require.NoError(t, err)
+		assert.Equal(t, want, r.Inputs)
+		assert.Empty(t, r.Unknown)
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	tests := []struct{ name, data, err string }{
 		{"newer", `{"koweld": 2, "files": "other"}`, "a newer koweld wrote it"},
