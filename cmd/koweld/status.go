@@ -70,6 +70,9 @@ func (a *app) printStatus(w io.Writer, st *unit.Status) {
 	case st.IsParked():
 		fmt.Fprintln(w, "  kept for dpkg to put back or to drop")
 	}
+	if st.Inputs != "" {
+		fmt.Fprintf(w, "  %s\n", st.Inputs)
+	}
 	for _, d := range st.Altered {
 		fmt.Fprintf(w, "  %s %s\n", d.Path, d.Problem)
 	}

@@ -102,6 +102,38 @@ func (s *System) Agreement(ctx context.Context, m *manifest.Manifest, r *store.R
 	return a
 }
 
+// inputsNow says how the inputs of a record's unit, and its manifest, are not
+// those that it was formed of, by a look at each; "" if they are, or if the unit
+// is not formed.
+func (s *System) inputsNow(r *store.Record) (string, error) {
+	if !r.IsPlaced() && r.State != store.Ready {
+		return "", nil
+	}
+	m, err := s.Load(r.Manifest.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "inputs gone: " + r.Manifest.Path + " is not there", nil
+	case err != nil:
+		return "", err
+	case m.SHA256 != r.Manifest.SHA256:
+		return "inputs differ: the manifest is not the one that it was formed by", nil
+	}
+	fingerprint, gone, err := s.lookAtInputs(m)
+	if err != nil {
+		return "", err
+	}
+	needed := indispensable(m, gone)
+	switch {
+	case len(needed) == 1:
+		return "inputs gone: " + needed[0].File + " is not there", nil
+	case len(needed) > 1:
+		return fmt.Sprintf("inputs gone: %s and %d others are not there", needed[0].File, len(needed)-1), nil
+	case r.Inputs != "" && r.Inputs != fingerprint:
+		return "inputs differ from those that it was formed of, by size or time", nil
+	}
+	return "", nil
+}
+
 // formInMemory forms and proves every module, and reads what else is to be
 // placed.
 func (s *System) formInMemory(ctx context.Context, m *manifest.Manifest, scratch string) error {

@@ -59,7 +59,8 @@ func (s *System) Install(ctx context.Context, args []string, opts Options) ([]Ch
 		if err != nil {
 			return nil, err
 		}
-		return s.install(ctx, m, byStat, opts)
+		c, err := s.install(ctx, m, byStat, opts)
+		return c, s.Blame(ctx, m, err)
 	})
 	return changes, errors.Join(err, s.runEffects(ctx, changes, opts))
 }
@@ -98,6 +99,11 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, opt
 			return s.waitForKernel(ctx, m, old, opts)
 		}
 	}
+	// Before they are read: what changes meanwhile is noticed the next time.
+	fingerprint, err := s.Fingerprint(m)
+	if err != nil {
+		return nil, err
+	}
 	f, err := s.newFacts(ctx, m.Package, m, old, d, aside)
 	if err != nil {
 		return nil, err
@@ -106,6 +112,7 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, opt
 	if err != nil {
 		return nil, err
 	}
+	p.record.Inputs = p.formedFrom(fingerprint, old)
 	c := &Change{
 		Package: m.Package, Kernel: m.Kernel, Action: Installed,
 		Modules: len(m.Modules), Files: len(m.Files),
@@ -150,6 +157,24 @@ func (c *Change) plan(p *plan) {
 	for _, o := range p.ops {
 		c.Steps = append(c.Steps, o.String())
 	}
+}
+
+// formedFrom is the fingerprint of the inputs that all of a plan's record is formed
+// from: those of now if all is formed now, else those of old, if it has them.
+func (p *plan) formedFrom(fingerprint string, old *store.Record) string {
+	formed := 0
+	for _, src := range p.sources {
+		if src.want != nil {
+			formed++
+		}
+	}
+	switch {
+	case formed == len(p.record.Files):
+		return fingerprint
+	case old != nil:
+		return old.Inputs
+	}
+	return ""
 }
 
 // isUnchanged reports whether a plan would do nothing and record nothing new.

@@ -108,6 +108,7 @@ func (s *System) KernelInstalled(ctx context.Context, kernel string, opts Option
 			return nil, err
 		}
 		c, err := s.install(ctx, m, byStat, opts)
+		err = s.Blame(ctx, m, err)
 		if err != nil && !opts.DryRun {
 			err = errors.Join(err, s.noteReason(ctx, m.Package, err))
 		}

@@ -44,11 +44,7 @@ func (s *System) Maintscript(ctx context.Context, pkg string, call dpkg.Call) ([
 
 func (s *System) react(ctx context.Context, do Reaction, pkg string, opts Options) (*Change, error) {
 	if do == form {
-		m, err := s.Load(pkg)
-		if err != nil {
-			return nil, err
-		}
-		return s.install(ctx, m, byStat, opts)
+		return s.formAgreed(ctx, pkg, opts)
 	}
 	old, err := s.store().Load(pkg)
 	if err != nil {
@@ -64,6 +60,39 @@ func (s *System) react(ctx context.Context, do Reaction, pkg string, opts Option
 		return s.park(ctx, old, opts)
 	}
 	return &Change{Package: pkg, Action: Unchanged}, nil
+}
+
+// formAgreed forms and places what is declared, and fails if inputs that other
+// packages ship are not those that the manifest was written for: what is placed
+// already is right and stays, and the package that could not form it again is
+// named. Inputs that are gone say that a removal is under way, or that somebody
+// wanted the room.
+func (s *System) formAgreed(ctx context.Context, pkg string, opts Options) (*Change, error) {
+	m, err := s.Load(pkg)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.install(ctx, m, byStat, opts)
+	if err != nil {
+		return nil, s.Blame(ctx, m, err)
+	}
+	r, err := s.store().Load(pkg)
+	if err != nil || r == nil || r.State == store.Waiting {
+		return c, err
+	}
+	switch a := s.Agreement(ctx, m, r, s.store().Scratch()); a.State {
+	case InputsAgree:
+		if r.Inputs != a.Fingerprint {
+			r.Inputs = a.Fingerprint
+			return c, s.rewriteRecord(ctx, r, c)
+		}
+	case InputsGone:
+		c.Warnings = append(c.Warnings, a.Err.Error())
+		s.observe(Event{Kind: Warning, Unit: pkg, Detail: a.Err.Error()})
+	default:
+		return c, a.Err
+	}
+	return c, nil
 }
 
 // isShared reports whether another instance of the package is installed, of

@@ -55,6 +55,7 @@ func (s *System) repair(ctx context.Context, pkg string, opts Options) (*Change,
 		return nil, err
 	}
 	c, err := s.install(ctx, m, byBytes, opts)
+	err = s.Blame(ctx, m, err)
 	if err == nil && c.Action == Installed {
 		c.Action = Repaired
 	}
