@@ -14,6 +14,13 @@ type Claims struct {
 	mentioned map[string]bool // by a hook
 	omitted   map[string]bool
 	folders   []string // below the kernel's
+	// searched are folders of which only what the host needs is taken, if
+	// hostOnly.
+	searched []string
+	hostOnly bool
+	// Loaded reports whether a module is in use, for a dracut that looks
+	// only for those of its host; nil: each may be.
+	Loaded func(name string) bool
 	// unknown: a setting is computed, or a file could not be read.
 	unknown bool
 }
@@ -44,6 +51,9 @@ func (c *Claims) AddDracut(text []byte) {
 	all, clear := parseSettings(string(text), "drivers", "add_drivers", "force_drivers", "filesystems", omit)
 	if !clear {
 		c.unknown = true
+	}
+	if value, set, plain := Setting(text, "hostonly"); set || !plain {
+		c.hostOnly = plain && value == "yes"
 	}
 	certain := !branches(string(text))
 	for _, a := range all {
@@ -79,6 +89,30 @@ func (c *Claims) AddScript(text []byte) {
 			}
 			folder = field == "copy_modules_dir"
 		}
+	}
+}
+
+// AddDepmod reads a depmod.d(5), all files in one: dracut's kernel-modules-extra
+// takes the modules in the folders that depmod looks into before those of the
+// kernel; with hostonly=yes, those that are loaded.
+func (c *Claims) AddDepmod(text []byte) {
+	searches := false
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		switch {
+		case len(words) > 1 && words[0] == "search":
+			searches = true
+			for _, w := range words[1:] {
+				if w != "built-in" && isPath(w) {
+					c.searched = append(c.searched, path.Clean(w))
+				}
+			}
+		case len(words) == 4 && words[0] == "override": // MODULE KERNELS FOLDER
+			c.word(words[1])
+		}
+	}
+	if !searches {
+		c.searched = append(c.searched, "updates")
 	}
 }
 
@@ -164,7 +198,13 @@ func (c *Claims) claims(m Module) bool {
 	case c.mentioned[m.Name]:
 		return true
 	}
-	return m.Dir != "" && slices.ContainsFunc(c.folders, func(folder string) bool {
-		return m.Dir == folder || strings.HasPrefix(m.Dir, folder+"/")
+	return within(m.Dir, c.folders) ||
+		within(m.Dir, c.searched) && (!c.hostOnly || c.Loaded == nil || c.Loaded(m.Name))
+}
+
+// within reports whether a folder is one of others, or below one.
+func within(dir string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(folder string) bool {
+		return dir == folder || strings.HasPrefix(dir, folder+"/")
 	})
 }

@@ -30,7 +30,7 @@ func modules(names ...string) []initramfs.Module {
 }
 
 func TestWhatIsClaimed(t *testing.T) {
-	const list, dracut, script = "list", "dracut.conf", "hook"
+	const list, dracut, script, depmod = "list", "dracut.conf", "hook", "depmod.d"
 	tests := []struct {
 		name    string
 		kind    string
@@ -96,6 +96,15 @@ func TestWhatIsClaimed(t *testing.T) {
 		{"a hook's folder", script, `x="$x =drivers/net"`, "kernel/drivers/net/acme.ko", true},
 		{"a hook's first folder", script, `x="=drivers/net"`, "kernel/drivers/net/acme.ko", true},
 		{"a hook's operators", script, `[ "$a" = b ] && [[ $a =~ kernel ]] && [ a == updates ] && x =../updates`, "acme", false},
+
+		{"depmod's default", depmod, "# search x\n", "acme", true},
+		{"depmod's default, elsewhere", depmod, "", "kernel/x/acme.ko", false},
+		{"depmod's folder", depmod, "search extra/x built-in\n", "extra/x/y/acme.ko", true},
+		{"depmod's folder, elsewhere", depmod, "search extra built-in\n", "acme", false},
+		{"depmod's second line", depmod, "search extra\nsearch updates/\n", "acme", true},
+		{"the kernel's", depmod, "search built-in\n", "kernel/x/acme.ko", false},
+		{"overridden", depmod, "search extra\noverride acme * updates\n", "acme", true},
+		{"another is overridden", depmod, "search extra\noverride other * updates\noverride acme\n", "acme", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -105,6 +114,8 @@ func TestWhatIsClaimed(t *testing.T) {
 				c.AddList([]byte(tt.text))
 			case dracut:
 				c.AddDracut([]byte(tt.text))
+			case depmod:
+				c.AddDepmod([]byte(tt.text))
 			case script:
 				c.AddScript([]byte(tt.text))
 			}
@@ -148,6 +159,34 @@ func TestWhatDracutOmits(t *testing.T) {
 	c.AddDracut([]byte(`omit_drivers+=" acme-base "`))
 	c.AddScript([]byte(hook))
 	assert.True(t, c.Claimed(modules("acme_base"), index()))
+}
+
+func TestWhatDracutTakesForItsHost(t *testing.T) {
+	tests := []struct {
+		name   string
+		confs  []string
+		loaded string
+		want   bool // acme, in updates/, is claimed
+	}{
+		{"not said", nil, "", true},
+		{"said, not loaded", []string{`hostonly="yes"`}, "other", false},
+		{"said, loaded", []string{`hostonly="yes"`}, "acme", true},
+		{"taken back", []string{`hostonly="yes"`, "hostonly=no"}, "other", true},
+		{"kept", []string{`hostonly="yes"`, "compress=zstd"}, "other", false},
+		{"in a branch", []string{`if x; then hostonly="yes"; fi`}, "other", true},
+		{"computed", []string{`hostonly=yes`, `hostonly=$x`}, "other", true},
+		{"named", []string{`hostonly="yes"; add_drivers+=" acme "`}, "other", true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := initramfs.Claims{Loaded: func(name string) bool { return name == tt.loaded }}
+			for _, conf := range tt.confs {
+				c.AddDracut([]byte(conf))
+			}
+			c.AddDepmod(nil)
+			assert.Equal(t, tt.want, c.Claimed(modules("acme"), index()))
+		})
+	}
 }
 
 func TestWhatIsNotKnownIsClaimed(t *testing.T) {

@@ -12,7 +12,7 @@ func FuzzClaims(f *testing.F) {
 	for _, text := range []string{
 		"acme debug=1\n=net\n", "# x\n\n", "add_drivers+=\" a b \"\nomit_drivers='c'\n", "hostonly=\"yes\"\n",
 		"if x; then . /y; fi", "copy_modules_dir kernel/net a.ko \\\n b", "x=\"$x =drivers/net\"", "cat <<E\ndon't\nE\n",
-		"a=(", "'", "\"\\", "\\", "$(", "#",
+		"search updates x built-in\noverride a * b\n", "a=(", "'", "\"\\", "\\", "$(", "#",
 	} {
 		f.Add(text)
 	}
@@ -22,7 +22,9 @@ func FuzzClaims(f *testing.F) {
 		_, _ = initramfs.Holds([]byte(text), touched)
 		_, _, _ = initramfs.Setting([]byte(text), "MODULES")
 
-		var list, dracut, script, comment initramfs.Claims
+		var list, dracut, script, depmod, comment initramfs.Claims
+		depmod.AddDepmod([]byte(text))
+		_ = depmod.Claimed(touched, index)
 		list.AddList([]byte("koweldfuzz\n" + text))
 		dracut.AddDracut([]byte("add_drivers+=' koweldfuzz '\n" + text))
 		script.AddScript([]byte("instmods koweldfuzz\n" + text))

@@ -62,12 +62,20 @@ func (s *System) initramfsToolsClaims() *initramfs.Claims {
 // dracutClaims reads what dracut.conf(5) says and what dracut's own modules
 // install.
 func (s *System) dracutClaims() *initramfs.Claims {
-	c := &initramfs.Claims{}
 	const lib = "/usr/lib/dracut"
+	c := &initramfs.Claims{Loaded: func(name string) bool {
+		return !s.has("/sys/module") || s.has(path.Join("/sys/module", name))
+	}}
 	s.claim(c, c.AddDracut, "/etc/dracut.conf")
 	s.claim(c, c.AddDracut, s.dropIns(".conf", "/etc/dracut.conf.d", path.Join(lib, "dracut.conf.d"), "/run/initramfs/dracut.conf.d")...)
 	for _, dir := range s.dropIns("", path.Join(lib, "modules.d")) {
 		s.claim(c, c.AddScript, path.Join(dir, "module-setup.sh"))
+		if strings.HasSuffix(dir, "kernel-modules-extra") {
+			var all []byte
+			s.claim(c, func(text []byte) { all = append(append(all, text...), '\n') },
+				s.dropIns(".conf", "/run/depmod.d", "/etc/depmod.d", "/lib/depmod.d")...)
+			c.AddDepmod(all)
+		}
 	}
 	return c
 }

@@ -287,6 +287,18 @@ func TestInitramfsIsMadeAnewWhenItWouldHoldAModule(t *testing.T) {
 		{name: "installed by a dracut module, omitted", files: map[string]string{
 			dracut: "", "/usr/lib/dracut/modules.d/90acme/module-setup.sh": "instmods one\n", "/etc/dracut.conf.d/x.conf": "omit_drivers+=' one '\n",
 		}, lacks: []string{"update-initramfs"}},
+		{name: "in a folder of depmod's", files: map[string]string{dracut: "", "/usr/lib/dracut/modules.d/70kernel-modules-extra/module-setup.sh": ""}, lacks: []string{"update-initramfs"}, want: []string{byDracut(debian)}},
+		{name: "in a folder of depmod's, not of this host", files: map[string]string{
+			dracut: "", "/usr/lib/dracut/modules.d/70kernel-modules-extra/module-setup.sh": "",
+			"/usr/lib/dracut/dracut.conf.d/01-debian.conf": "hostonly=yes\n", "/sys/module/two/refcnt": "",
+		}, lacks: []string{"update-initramfs"}},
+		{name: "in a folder of depmod's, of this host", files: map[string]string{
+			dracut: "", "/usr/lib/dracut/modules.d/70kernel-modules-extra/module-setup.sh": "",
+			"/usr/lib/dracut/dracut.conf.d/01-debian.conf": "hostonly=yes\n", "/sys/module/one/refcnt": "",
+		}, lacks: []string{"update-initramfs"}, want: []string{byDracut(debian)}},
+		{name: "in no folder of depmod's", files: map[string]string{
+			dracut: "", "/usr/lib/dracut/modules.d/70kernel-modules-extra/module-setup.sh": "", "/etc/depmod.d/x.conf": "search extra built-in\n",
+		}, lacks: []string{"update-initramfs"}},
 		{name: "hidden in an image within", files: map[string]string{dracut: ""}, list: "squashfs-root.img\n", lacks: []string{"update-initramfs"}, want: []string{byDracut(debian)}},
 		{name: "the first lister fails", files: map[string]string{dracut: ""}, fails: "lsinitrd", lacks: []string{"update-initramfs"}},
 	}
