@@ -88,8 +88,8 @@ func condition(name string) (bool, error) {
 		words := strings.Fields(line)
 		_, noDepmod := exec.LookPath("depmod")
 		return err == nil && noDepmod == nil && len(words) > 0 && words[len(words)-1] == acmeLinker, nil
-	case "depmod":
-		_, err := exec.LookPath("depmod")
+	case "depmod", "dpkg":
+		_, err := exec.LookPath(name)
 		return err == nil, nil
 	case "uid0":
 		return os.Geteuid() == 0, nil

@@ -12,7 +12,6 @@ import (
 
 	"koweld/internal/fsys"
 	"koweld/internal/store"
-	"koweld/internal/tool"
 	"koweld/internal/txn"
 	"koweld/manifest"
 )
@@ -150,64 +149,4 @@ func (s *System) packageVersion(ctx context.Context, f *facts, p *plan) (string,
 		return "", err
 	}
 	return v.String(), nil
-}
-
-// wantsInitramfs reports whether the kernel's initramfs has to be made anew
-// after a plan.
-func (s *System) wantsInitramfs(ctx context.Context, when manifest.Initramfs, kernel string, modules []string, p *plan) (bool, error) {
-	if when == manifest.InitramfsNever || len(modules) == 0 || !p.touchesModules() {
-		return false, nil
-	}
-	image := initramfsOf(kernel)
-	file, err := s.FS.Resolve(image)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // it will be made with what is placed
-	}
-	if err != nil {
-		return false, fmt.Errorf("cannot look at %s: %w", image, err)
-	}
-	if when == manifest.InitramfsYes {
-		return true, nil
-	}
-	res, err := s.Tool.Run(ctx, tool.Cmd{Path: "lsinitramfs", Args: []string{s.FS.Host(file)}})
-	var absent *tool.MissingError
-	if errors.As(err, &absent) {
-		return false, nil // nothing here makes an initramfs
-	}
-	if err := context.Cause(ctx); err != nil {
-		return false, fmt.Errorf("cannot look into %s: %w", image, err)
-	}
-	if err != nil {
-		return true, nil // what cannot be listed is made anew
-	}
-	return holdsModule(string(res.Stdout), modules), nil
-}
-
-func initramfsOf(kernel string) string { return path.Join("/boot", "initrd.img-"+kernel) }
-
-// holdsModule reports whether a listing of an initramfs names one of the
-// modules. modprobe does not tell - from _ in a name.
-func holdsModule(listing string, modules []string) bool {
-	plain := strings.NewReplacer("-", "_")
-	ours := make(map[string]bool, len(modules))
-	for _, name := range modules {
-		ours[plain.Replace(name)] = true
-	}
-	for line := range strings.Lines(listing) {
-		base, _, isModule := strings.Cut(path.Base(strings.TrimSpace(line)), ".ko")
-		if isModule && ours[plain.Replace(base)] {
-			return true
-		}
-	}
-	return false
-}
-
-func (s *System) updateInitramfs(ctx context.Context, kernel string) error {
-	if !s.Running {
-		return fmt.Errorf("cannot make %s anew from outside its root", initramfsOf(kernel))
-	}
-	if _, err := s.Tool.Run(ctx, tool.Cmd{Path: "update-initramfs", Args: []string{"-u", "-k", kernel}}); err != nil {
-		return fmt.Errorf("cannot make %s anew: %w", initramfsOf(kernel), err)
-	}
-	return nil
 }

@@ -225,6 +225,9 @@ func (s *System) isCurrent(w *want, rec *store.File, m *manifest.Manifest, old *
 			return false, nil
 		}
 		data, err := s.readInput(w.file.Source)
+		if errors.Is(err, fs.ErrNotExist) && old.Manifest.SHA256 == m.SHA256 {
+			return true, nil // what it was placed from is gone
+		}
 		if err != nil {
 			return false, &InputError{Target: w.path, Err: err}
 		}

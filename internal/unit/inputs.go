@@ -92,7 +92,7 @@ func (s *System) Agreement(ctx context.Context, m *manifest.Manifest, r *store.R
 	if scratch == "" {
 		return a
 	}
-	if a.Err = s.Blame(ctx, m, s.formInMemory(ctx, m, scratch)); a.Err == nil {
+	if a.Err = s.blame(ctx, m, s.formInMemory(ctx, m, scratch)); a.Err == nil {
 		a.State = InputsAgree
 	}
 	var blamed *InputsError
@@ -195,8 +195,17 @@ func indispensable(m *manifest.Manifest, gone map[string]bool) []assemble.Culpri
 
 // Blame explains the failure of an install by the inputs that are to blame for
 // it, and by their packages: an *[InputsError]. Another error is returned as it
-// is.
+// is, and so is one of inputs that dpkg knows nothing of.
 func (s *System) Blame(ctx context.Context, m *manifest.Manifest, err error) error {
+	blamed := s.blame(ctx, m, err)
+	var e *InputsError
+	if errors.As(blamed, &e) && len(e.Lacks) == 0 && !slices.ContainsFunc(e.Faults, func(f Fault) bool { return f.Owner != "" }) {
+		return err
+	}
+	return blamed
+}
+
+func (s *System) blame(ctx context.Context, m *manifest.Manifest, err error) error {
 	culprits := assemble.Culprits(err)
 	var in *InputError
 	var path *fs.PathError

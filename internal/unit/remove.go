@@ -29,13 +29,14 @@ func (s *System) Remove(ctx context.Context, pkgs []string, opts Options) ([]Cha
 // leaveInitramfs takes what was removed out of the initramfs as well. There
 // is no record any more that could remember it, so what fails is said.
 func (s *System) leaveInitramfs(ctx context.Context, changes []Change) {
+	makeInitramfs := s.initramfsMaker(ctx)
 	for i := range changes {
 		c := &changes[i]
 		if c.Action == Planned || !slices.Contains(c.Pending, store.EffectInitramfs) {
 			continue
 		}
-		if err := s.updateInitramfs(ctx, c.Kernel); err != nil {
-			text := fmt.Sprintf("%v; run update-initramfs -u -k %s", err, c.Kernel)
+		if err := makeInitramfs(c.Kernel); err != nil {
+			text := fmt.Sprintf("%v; %s", err, initramfsHint(err))
 			c.Warnings = append(c.Warnings, text)
 			s.observe(Event{Kind: Warning, Unit: c.Package, Detail: text})
 			continue

@@ -108,7 +108,7 @@ func (s *System) settle(ctx context.Context, kernels []string) (map[string]settl
 			errs = append(errs, err)
 			continue
 		}
-		if err := s.updateInitramfs(ctx, kernel); err != nil {
+		if err := s.makeInitramfs(ctx, kernel); err != nil {
 			text := fmt.Sprintf("%v; koweld repair will try again", err)
 			for _, r := range waiting {
 				done[r.Package] = settled{pending: r.Pending, failed: err, warnings: []string{text}}

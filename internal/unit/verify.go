@@ -18,7 +18,15 @@ import (
 type Difference struct {
 	Path    string `json:"path,omitempty"`
 	Problem string `json:"problem"`
+	// Checks, of a file, is the first column of dpkg -V and rpm -V:
+	// [Missing], or one character for each of size, mode, digest, device,
+	// link, user, group, mtime and capabilities. That is the letter of what
+	// differs, a dot for what does not, and ? for what was not looked at.
+	Checks string `json:"checks,omitempty"`
 }
+
+// Missing is the first column of dpkg -V for what is not there.
+const Missing = "missing"
 
 // Verification is what verify found of one package.
 type Verification struct {
@@ -27,6 +35,9 @@ type Verification struct {
 	Files       int          `json:"files"` // that were read
 	Bytes       int64        `json:"bytes"`
 	Differences []Difference `json:"differences"`
+	// Warnings tell of what is no difference yet: the inputs are not those that
+	// the unit was formed of.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Verify reads every placed byte again. It needs no lock and changes nothing.
@@ -83,6 +94,13 @@ func (s *System) verify(pkg string, inFlight []string) (*Verification, error) {
 		return nil, &NoRecordError{Package: pkg}
 	}
 	v := &Verification{Package: pkg, Kernel: r.Kernel, Differences: []Difference{}}
+	inputs, err := s.inputsNow(r)
+	if err != nil {
+		inputs = err.Error()
+	}
+	if inputs != "" {
+		v.Warnings = append(v.Warnings, inputs)
+	}
 	if slices.Contains(inFlight, pkg) {
 		v.Differences = append(v.Differences, interrupted)
 	}
@@ -101,16 +119,14 @@ func (s *System) verify(pkg string, inFlight []string) (*Verification, error) {
 		v.Files++
 		v.Bytes += rec.Size
 		if problem := t.problem(); problem != "" {
-			v.Differences = append(v.Differences, Difference{Path: rec.At(), Problem: problem})
+			v.Differences = append(v.Differences, Difference{Path: rec.At(), Problem: problem, Checks: t.checks()})
 		}
 	}
-	problem, err := s.sumsProblem(r)
+	sums, err := s.verifySums(r)
 	if err != nil {
 		return nil, err
 	}
-	if problem != "" {
-		v.Differences = append(v.Differences, Difference{Path: s.store().SumsPath(pkg), Problem: problem})
-	}
+	v.Differences = append(v.Differences, sums...)
 	for _, e := range r.Pending {
 		v.Differences = append(v.Differences, Difference{Problem: string(e) + " is still to be done"})
 	}
@@ -125,12 +141,28 @@ func (s *System) verify(pkg string, inFlight []string) (*Verification, error) {
 	return v, err
 }
 
+// verifySums compares the digests beside a record with it.
+func (s *System) verifySums(r *store.Record) ([]Difference, error) {
+	problem, err := s.sumsProblem(r)
+	d := Difference{Path: s.store().SumsPath(r.Package), Problem: problem, Checks: "??5??????"}
+	switch problem {
+	case "":
+		return nil, err
+	case isMissing:
+		d.Checks = Missing
+	}
+	return []Difference{d}, err
+}
+
+// isMissing is the problem of a file that is not there.
+const isMissing = "is missing"
+
 // sumsProblem says how the digests beside a record differ from it, or "".
 func (s *System) sumsProblem(r *store.Record) (string, error) {
 	sums, err := fsys.ReadFile(s.FS, s.store().SumsPath(r.Package), fileLimit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "is missing", nil
+		return isMissing, nil
 	case err != nil:
 		return "", fmt.Errorf("cannot verify the digests of %s: %w", r.Package, err)
 	case !bytes.Equal(sums, store.EncodeSums(r)):
@@ -143,7 +175,7 @@ func (s *System) sumsProblem(r *store.Record) (string, error) {
 func (t *target) problem() string {
 	switch {
 	case t.there == nil:
-		return "is missing"
+		return isMissing
 	case !t.there.IsRegular():
 		return "is not a regular file"
 	case !t.ours:
@@ -158,6 +190,35 @@ func (t *target) problem() string {
 	return fmt.Sprintf("is owned by %d:%d, not %d:%d", t.there.UID, t.there.GID, t.rec.UID, t.rec.GID)
 }
 
+// checks is [Difference.Checks] of a target that was compared by bytes.
+func (t *target) checks() string {
+	if t.there == nil {
+		return Missing
+	}
+	checks := []byte("?????????")
+	if !t.there.IsRegular() {
+		checks[1] = 'M' // the type is of the mode
+		return string(checks)
+	}
+	for _, c := range []struct {
+		at     int
+		letter byte
+		same   bool
+	}{
+		{0, 'S', t.there.Size == t.rec.Size},
+		{1, 'M', t.there.Mode&modeBits == fs.FileMode(t.rec.Mode)},
+		{2, '5', t.ours},
+		{5, 'U', t.there.UID == t.rec.UID},
+		{6, 'G', t.there.GID == t.rec.GID},
+		{7, 'T', t.there.Mtime.UnixNano() == t.rec.Mtime},
+	} {
+		if checks[c.at] = c.letter; c.same {
+			checks[c.at] = '.'
+		}
+	}
+	return string(checks)
+}
+
 // verifyIndex looks for the modules of a record in modules.dep.
 func (s *System) verifyIndex(r *store.Record) ([]Difference, error) {
 	if !r.Depmod || slices.Contains(r.Pending, store.EffectDepmod) {
@@ -166,7 +227,7 @@ func (s *System) verifyIndex(r *store.Record) ([]Difference, error) {
 	folder := path.Join(modulesDir, r.Kernel)
 	dep, err := fsys.ReadFile(s.FS, path.Join(folder, "modules.dep"), indexLimit)
 	if errors.Is(err, fs.ErrNotExist) {
-		return []Difference{{Path: path.Join(folder, "modules.dep"), Problem: "is missing"}}, nil
+		return []Difference{{Path: path.Join(folder, "modules.dep"), Problem: isMissing}}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot verify the module index: %w", err)

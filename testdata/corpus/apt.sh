@@ -1,5 +1,5 @@
 # Sourced by the scripts beside: Debian packages by name, of RELEASE bullseye,
-# bookworm or trixie for amd64, or cross: bookworm for other machines too. Lists
+# bookworm, trixie or sid for amd64, or cross: bookworm for other machines too. Lists
 # and state are below $work/apt; the host's sources are not touched and nothing
 # is installed.
 # shellcheck shell=bash disable=SC2154 # names of set.sh
@@ -11,6 +11,10 @@ sources() {
 	local release=$1 arch=amd64 at
 	if [[ $release == cross ]]; then release=bookworm arch=amd64,arm64,s390x; fi
 	at="[arch=$arch signed-by=$keyring]"
+	if [[ $release == sid ]]; then
+		echo "deb $at http://deb.debian.org/debian sid main contrib non-free"
+		return
+	fi
 	cat <<-END
 		deb $at http://deb.debian.org/debian $release main contrib non-free
 		deb $at http://deb.debian.org/debian-security $release-security main contrib non-free
