@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,7 @@ import (
 	"koweld/internal/fsys"
 	"koweld/internal/initramfs"
 	"koweld/internal/tool"
+	"koweld/internal/txn"
 	"koweld/manifest"
 )
 
@@ -21,66 +23,67 @@ import (
 func initramfsOf(kernel string) string { return path.Join("/boot", "initrd.img-"+kernel) }
 
 // wantsInitramfs reports whether the kernel's initramfs has to be made anew
-// after a plan, which places or removes some of the modules.
+// after a plan, which places or removes some of the modules. A kernel without
+// an initramfs gets one with what is placed.
 func (s *System) wantsInitramfs(ctx context.Context, when manifest.Initramfs, kernel string, modules []string, p *plan) (bool, error) {
-	touched := p.touched(kernel, modules)
-	if when == manifest.InitramfsNever || len(touched) == 0 {
+	placed, removed := p.touched(kernel, modules)
+	if when == manifest.InitramfsNever || len(placed)+len(removed) == 0 {
 		return false, nil
 	}
-	if when == manifest.InitramfsYes {
-		images, err := s.initramfsImages(kernel)
+	images, err := s.initramfsImages(kernel)
+	if err != nil || len(images) == 0 || when == manifest.InitramfsYes {
 		return len(images) > 0, err
 	}
-	return s.initramfsHolds(ctx, kernel, touched)
+	holds, err := s.imagesHold(ctx, images, append(removed, placed...))
+	if err != nil || holds {
+		return holds, err
+	}
+	return s.imageWould(kernel, placed), nil
 }
 
-// touched lists those of the modules of a kernel that a plan places or removes,
-// by their paths below its folder.
-func (p *plan) touched(kernel string, modules []string) []string {
+// touched returns those of the modules of a kernel that a plan places and those
+// that it removes.
+func (p *plan) touched(kernel string, modules []string) (placed, removed []initramfs.Module) {
 	ours := make(map[string]bool, len(modules))
 	for _, name := range modules {
 		ours[initramfs.ParseModule(name).Name] = true
 	}
-	var touched []string
 	for _, o := range p.ops {
 		rel, below := strings.CutPrefix(o.Path, path.Join(modulesDir, kernel)+"/")
-		if below && isModuleOp(o) && ours[initramfs.ParseModule(rel).Name] {
-			touched = append(touched, rel)
+		m := initramfs.ParseModule(rel)
+		switch {
+		case !below || !isModuleOp(o) || !ours[m.Name]:
+		case o.Kind == txn.Remove:
+			removed = append(removed, m)
+		default:
+			placed = append(placed, m)
 		}
 	}
-	return touched
+	return placed, removed
 }
 
-// initramfsHolds reports whether an initramfs of the kernel holds one of the
-// modules, or would if it were made now. A module is named, or given by its
-// path below the kernel's folder, by which more is known; best is to ask after
-// depmod. A kernel without an initramfs gets one with what is placed.
-func (s *System) initramfsHolds(ctx context.Context, kernel string, modules []string) (bool, error) {
-	images, err := s.initramfsImages(kernel)
-	if err != nil || len(images) == 0 || len(modules) == 0 {
-		return false, err
-	}
-	var touched []initramfs.Module
-	for _, name := range modules {
-		touched = append(touched, initramfs.ParseModule(name))
-	}
-	claims := s.initramfsClaims()
+// imagesHold reports whether an image holds one of the modules. One that cannot
+// be listed may, if there is something to make it anew.
+func (s *System) imagesHold(ctx context.Context, images []string, modules []initramfs.Module) (bool, error) {
 	for _, image := range images {
-		listed, holds, err := s.listInitramfs(ctx, image, touched)
+		listed, holds, err := s.listInitramfs(ctx, image, modules)
 		if err != nil || holds {
 			return holds, err
 		}
-		if !listed && len(claims) > 0 {
-			return true, nil // what cannot be listed is made anew
-		}
-	}
-	index := s.moduleIndex(kernel)
-	for _, c := range claims {
-		if c.Claimed(touched, index) {
+		if !listed && (s.has(mkinitramfsPath) || s.has(dracutPath)) {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// imageWould reports whether an image would hold one of the modules.
+func (s *System) imageWould(kernel string, modules []initramfs.Module) bool {
+	if len(modules) == 0 {
+		return false
+	}
+	index := s.moduleIndex(kernel)
+	return slices.ContainsFunc(s.initramfsClaims(), func(c *initramfs.Claims) bool { return c.Claimed(modules, index) })
 }
 
 // initramfsImages lists the images of a kernel that are there and may be made

@@ -146,11 +146,13 @@ func TestInitramfsIsMadeAnewWithoutWhatIsRemoved(t *testing.T) {
 	const update = "update-initramfs -u -k " + kernel
 	tests := []struct {
 		name, when, listing, fails string
+		named                      bool // by the configuration
 		ran                        bool
 		warning                    string
 	}{
 		{name: "auto, held", when: "auto", listing: "updates/one.ko\n", ran: true},
 		{name: "auto, not held", when: "auto", listing: "updates/two.ko\n"},
+		{name: "auto, not held though named", when: "auto", named: true, listing: "updates/two.ko\n"},
 		{name: "never", when: "never", listing: "updates/one.ko\n"},
 		{name: "it fails", when: "always", fails: "update-initramfs", ran: true, warning: "run " + update},
 	}
@@ -161,6 +163,10 @@ func TestInitramfsIsMadeAnewWithoutWhatIsRemoved(t *testing.T) {
 			path := s.declareWith(tt.when)
 			require.NoError(t, s.install(s.sound(), path))
 			s.write("/boot/initrd.img-"+kernel, "an initramfs")
+			if tt.named {
+				s.write("/usr/sbin/mkinitramfs", "")
+				s.write("/etc/initramfs-tools/modules", "one\n")
+			}
 
 			sys := s.sound()
 			sys.Running = true
