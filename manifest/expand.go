@@ -8,17 +8,26 @@ import (
 // for it, no vars, no defaults. The order is that of koweld-manifest(5).
 type (
 	fullManifest struct {
-		Koweld     int          `yaml:"koweld"`
-		Package    string       `yaml:"package"`
-		Kernel     string       `yaml:"kernel"`
-		Needs      []string     `yaml:"needs,omitempty"`
-		Objects    string       `yaml:"objects"`
-		Signatures string       `yaml:"signatures"`
-		Signers    []fullSigner `yaml:"signers,omitempty"`
-		Linker     *fullLinker  `yaml:"linker,omitempty"`
-		Modules    []fullModule `yaml:"modules,omitempty"`
-		Files      []fullFile   `yaml:"files,omitempty"`
-		After      fullAfter    `yaml:"after"`
+		Koweld     int                    `yaml:"koweld"`
+		Package    string                 `yaml:"package"`
+		Replaces   []string               `yaml:"replaces,omitempty"`
+		Provides   *fullProvides          `yaml:"provides,omitempty"`
+		Userspace  []string               `yaml:"userspace,omitempty"`
+		Kernel     string                 `yaml:"kernel"`
+		Needs      []string               `yaml:"needs,omitempty"`
+		Objects    string                 `yaml:"objects"`
+		Signatures string                 `yaml:"signatures"`
+		Signers    []fullSigner           `yaml:"signers,omitempty"`
+		Linker     *fullLinker            `yaml:"linker,omitempty"`
+		Modules    []fullModule           `yaml:"modules,omitempty"`
+		Files      []fullFile             `yaml:"files,omitempty"`
+		Inputs     map[string]fullContent `yaml:"inputs,omitempty"` // is written sorted
+		After      fullAfter              `yaml:"after"`
+	}
+	fullProvides struct {
+		Group    string `yaml:"group"`
+		Version  string `yaml:"version,omitempty"`
+		Priority int64  `yaml:"priority"`
 	}
 	fullSigner struct {
 		Certificate string `yaml:"certificate"`
@@ -63,6 +72,10 @@ type (
 		Install string `yaml:"install"`
 		Mode    string `yaml:"mode"`
 	}
+	fullContent struct {
+		Size   int64  `yaml:"size"`
+		SHA256 string `yaml:"sha256"`
+	}
 	fullAfter struct {
 		Depmod    bool   `yaml:"depmod"`
 		Initramfs string `yaml:"initramfs"`
@@ -74,11 +87,15 @@ type (
 // digest aside.
 func (m *Manifest) Expand() ([]byte, error) {
 	full := fullManifest{
-		Koweld: m.Version, Package: m.Package, Kernel: m.Kernel, Needs: m.Needs,
+		Koweld: m.Version, Package: m.Package, Replaces: m.Replaces, Kernel: m.Kernel, Needs: m.Needs,
 		Objects: m.Objects, Signatures: m.Signatures,
 		Linker: m.Linker.full(),
 		After:  fullAfter{m.After.Depmod, string(m.After.Initramfs)},
 	}
+	if p := m.Provides; p != nil {
+		full.Provides = &fullProvides{p.Group, p.Version, p.Priority}
+	}
+	full.Userspace = m.Userspace
 	for _, s := range m.Signers {
 		full.Signers = append(full.Signers, fullSigner{s.Certificate, s.SHA256})
 	}
@@ -87,6 +104,12 @@ func (m *Manifest) Expand() ([]byte, error) {
 	}
 	for _, f := range m.Files {
 		full.Files = append(full.Files, fullFile{f.Source, f.Install, fmt.Sprintf("%04o", f.Mode)})
+	}
+	if len(m.Inputs) > 0 {
+		full.Inputs = make(map[string]fullContent, len(m.Inputs))
+	}
+	for name, c := range m.Inputs {
+		full.Inputs[name] = fullContent{c.Size, c.SHA256}
 	}
 	out, err := writeYAML(full)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"koweld/internal/store"
 	"koweld/internal/unit"
 )
 
@@ -42,6 +43,9 @@ func (a *app) printStatus(w io.Writer, st *unit.Status) {
 	if st.Kernel != "" {
 		fmt.Fprintf(w, ", kernel %s", st.Kernel)
 	}
+	if st.Reason != "" {
+		fmt.Fprintf(w, ": %s", st.Reason)
+	}
 	fmt.Fprintln(w)
 	for i := range st.Files {
 		f := &st.Files[i]
@@ -59,6 +63,15 @@ func (a *app) printStatus(w io.Writer, st *unit.Status) {
 			fmt.Fprintf(w, "\n    the original is in %s", f.Original.Saved)
 		}
 		fmt.Fprintln(w)
+	}
+	switch {
+	case st.State == store.Ready:
+		fmt.Fprintln(w, "  formed and kept beside the active unit of its group; koweld select switches")
+	case st.IsParked():
+		fmt.Fprintln(w, "  kept for dpkg to put back or to drop")
+	}
+	if st.Inputs != "" {
+		fmt.Fprintf(w, "  %s\n", st.Inputs)
 	}
 	for _, d := range st.Altered {
 		fmt.Fprintf(w, "  %s %s\n", d.Path, d.Problem)

@@ -19,6 +19,7 @@ import (
 	"koweld/assemble/modsig"
 	"koweld/assemble/modsig/modsigtest"
 	"koweld/internal/crash"
+	"koweld/internal/dpkg"
 	"koweld/internal/fsys"
 	"koweld/internal/fsys/faultfs"
 	"koweld/internal/tool"
@@ -92,6 +93,7 @@ func newHost(t *testing.T, p packing) *host {
 	}
 	h.write(modules+"/kernel/other.ko", "not ours", 0o644)
 	h.write(modules+"/modules.order", "kernel/other.ko\n", 0o644)
+	h.write(modules+"/modules.builtin", "", 0o644)
 	h.write("/in/signer.der", string(signer().Cert.Raw), 0o644)
 	h.mkdir("/var/lib")
 	return h
@@ -137,10 +139,15 @@ func (h *host) module(n int) string {
 // declare writes a version of the package: the numbered modules and two files,
 // all of which have the text in them.
 func (h *host) declare(version string, numbers []int, text string, mode fs.FileMode) {
+	h.declareAs("package: acme", version, numbers, text, mode)
+}
+
+// declareAs is declare with the line of the package, and others.
+func (h *host) declareAs(lines, version string, numbers []int, text string, mode fs.FileMode) {
 	in := "/in/" + version
 	var b strings.Builder
-	fmt.Fprintf(&b, "koweld: 1\npackage: acme\nkernel: %s\nsigners: [{certificate: /in/signer.der, sha256: %s}]\nmodules:\n",
-		kernel, modsig.Fingerprint(signer().Cert))
+	fmt.Fprintf(&b, "koweld: 1\n%s\nkernel: %s\nsigners: [{certificate: /in/signer.der, sha256: %s}]\nmodules:\n",
+		lines, kernel, modsig.Fingerprint(signer().Cert))
 	for _, n := range numbers {
 		image := fmt.Sprintf("%s%s %d", plain(h.t), text, n)
 		source := fmt.Sprintf("%s/m%d.ko", in, n)
@@ -179,11 +186,24 @@ type scenario struct {
 	name    string
 	prepare func(h *host)
 	run     func(sys *unit.System) error
+	// between says that dpkg is in the middle of something: repair would take
+	// back what it has done so far.
+	between bool
+	// in is the only packing that it is tried in; "" is all of them.
+	in string
 }
 
 func install(version string) func(*unit.System) error {
 	return func(sys *unit.System) error {
 		_, err := sys.Install(context.Background(), []string{manifestOf(version)}, unit.Options{})
+		return err
+	}
+}
+
+// called is a call of the package's maintainer script.
+func called(script, action string) func(*unit.System) error {
+	return func(sys *unit.System) error {
+		_, err := sys.Maintscript(context.Background(), "acme", dpkg.Call{Script: dpkg.Script(script), Action: action})
 		return err
 	}
 }
@@ -238,6 +258,78 @@ var scenarios = []scenario{
 			return err
 		},
 	},
+	{
+		name: "take over from another package",
+		prepare: func(h *host) {
+			h.originals()
+			h.declare("old", []int{1, 2, 3}, "old", 0o640)
+			h.install("old")
+			h.declareAs("package: heir\nreplaces: [acme]", "new", []int{1, 2}, "new", 0o640)
+		},
+		run: install("new"),
+		in:  "compressed",
+	},
+	{
+		name:    "switch to another stream",
+		prepare: func(h *host) { h.streams("heir") },
+		run:     install("old"),
+		between: true,
+		in:      "compressed",
+	},
+	{
+		name:    "the active stream goes",
+		prepare: func(h *host) { h.streams("") },
+		run:     called("prerm", "remove"),
+		between: true,
+		in:      "in batches",
+	},
+	{
+		name: "prerm remove",
+		prepare: func(h *host) {
+			h.originals()
+			h.declare("new", []int{1, 2, 3}, "new", 0o640)
+			h.install("new")
+		},
+		run:     called("prerm", "remove"),
+		between: true,
+	},
+	{
+		name: "postinst abort-remove",
+		prepare: func(h *host) {
+			h.originals()
+			h.declare("new", []int{1, 2, 3}, "new", 0o640)
+			h.install("new")
+			h.called("prerm", "remove")
+		},
+		run:     called("postinst", "abort-remove"),
+		between: true,
+	},
+	{
+		name: "postrm remove",
+		prepare: func(h *host) {
+			h.originals()
+			h.declare("new", []int{1, 2, 3}, "new", 0o640)
+			h.install("new")
+			h.called("prerm", "remove")
+		},
+		run:     called("postrm", "remove"),
+		between: true,
+	},
+}
+
+func (h *host) called(script, action string) { require.NoError(h.t, called(script, action)(system(h))) }
+
+// streams installs two units of a group, of which acme is active, and lets the
+// admin choose one.
+func (h *host) streams(choice string) {
+	h.originals()
+	h.declareAs("package: acme\nprovides: {group: g, priority: 2}", "old", []int{1, 2, 3}, "old", 0o640)
+	h.declareAs("package: heir\nprovides: {group: g, priority: 1}", "new", []int{2, 3, 4}, "new", 0o640)
+	h.install("old")
+	h.install("new")
+	if choice != "" {
+		h.write(unit.StateDir+"/selected/g", choice+"\n", 0o644)
+	}
 }
 
 // originals puts files of nobody where the package's will be.
@@ -287,12 +379,17 @@ func (s scenario) subject(h *host) crash.Subject {
 func TestKilledCommands(t *testing.T) {
 	for _, packing := range packings {
 		for _, s := range scenarios {
+			if s.in != "" && s.in != packing.name {
+				continue
+			}
 			t.Run(s.name+"/"+packing.name, func(t *testing.T) {
 				t.Parallel()
 				subject := s.subject(newHost(t, packing))
 				power := crash.New(t, subject)
 				t.Log("power:", power.Power())
-				subject.Recover, subject.Anew = repair, s.name == "repair"
+				if !s.between {
+					subject.Recover, subject.Anew = repair, s.name == "repair"
+				}
 				t.Log("kill and repair:", crash.New(t, subject).Kill())
 			})
 		}

@@ -66,6 +66,7 @@ func FuzzParseSearch(f *testing.F) {
 type pkg struct {
 	name, arch, status, version string
 	files                       []string
+	more                        string // further fields
 }
 
 func admin(t *testing.T, pkgs ...pkg) *dpkg.DB {
@@ -85,7 +86,7 @@ func admin(t *testing.T, pkgs ...pkg) *dpkg.DB {
 			status.WriteString("Multi-Arch: same\n")
 			list += ":" + p.arch
 		}
-		status.WriteString("\n")
+		status.WriteString(p.more + "\n")
 		files := strings.Join(append([]string{"/."}, p.files...), "\n") + "\n"
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "info", list+".list"), []byte(files), 0o644))
 	}
@@ -102,11 +103,11 @@ func TestOwners(t *testing.T) {
 	odd := []string{"/lib/m/a*.ko", "/lib/m/a?.ko", "/lib/m/[ab].ko", `/lib/m/back\slash.ko`, "/lib/m/with space.ko", "/lib/m/ü.ko"}
 	db := admin(
 		t,
-		pkg{"one", "amd64", installed, "1", []string{"/lib", "/lib/m", "/lib/m/same.ko", "/lib/m/one.ko", "/lib/d/diverted.ko"}},
-		pkg{"one", "i386", installed, "1", []string{"/lib", "/lib/m", "/lib/m/same.ko"}},
-		pkg{"two", "all", installed, "2", []string{"/lib", "/lib/m", "/lib/m/ab.ko", "/lib/m/b.ko"}},
-		pkg{"odd", "all", installed, "3", append([]string{"/lib", "/lib/m"}, odd...)},
-		pkg{"diverter", "all", installed, "3", []string{"/lib", "/lib/d"}},
+		pkg{name: "one", arch: "amd64", status: installed, version: "1", files: []string{"/lib", "/lib/m", "/lib/m/same.ko", "/lib/m/one.ko", "/lib/d/diverted.ko"}},
+		pkg{name: "one", arch: "i386", status: installed, version: "1", files: []string{"/lib", "/lib/m", "/lib/m/same.ko"}},
+		pkg{name: "two", arch: "all", status: installed, version: "2", files: []string{"/lib", "/lib/m", "/lib/m/ab.ko", "/lib/m/b.ko"}},
+		pkg{name: "odd", arch: "all", status: installed, version: "3", files: append([]string{"/lib", "/lib/m"}, odd...)},
+		pkg{name: "diverter", arch: "all", status: installed, version: "3", files: []string{"/lib", "/lib/d"}},
 	)
 	want := map[string][]string{
 		"/lib/m": {"one", "two", "odd"}, "/lib/m/same.ko": {"one"}, "/lib/m/ab.ko": {"two"}, "/lib/d/diverted.ko": {"one"},
@@ -144,12 +145,12 @@ func TestOwners(t *testing.T) {
 func TestVersion(t *testing.T) {
 	db := admin(
 		t,
-		pkg{"done", "all", installed, "1:2.3-4~bpo12+1", nil},
-		pkg{"unpacked", "all", "install ok unpacked", "2", nil},
-		pkg{"half", "all", "install ok half-configured", "3", nil},
-		pkg{"removed", "all", "deinstall ok config-files", "4", []string{"/etc/x"}},
-		pkg{"both", "amd64", installed, "5", nil},
-		pkg{"both", "i386", installed, "5", nil},
+		pkg{name: "done", arch: "all", status: installed, version: "1:2.3-4~bpo12+1"},
+		pkg{name: "unpacked", arch: "all", status: "install ok unpacked", version: "2"},
+		pkg{name: "half", arch: "all", status: "install ok half-configured", version: "3"},
+		pkg{name: "removed", arch: "all", status: "deinstall ok config-files", version: "4", files: []string{"/etc/x"}},
+		pkg{name: "both", arch: "amd64", status: installed, version: "5"},
+		pkg{name: "both", arch: "i386", status: installed, version: "5"},
 	)
 	for name, want := range map[string]string{
 		"done": "1:2.3-4~bpo12+1", "unpacked": "2", "half": "3", "both": "5", "removed": "", "none": "",

@@ -1,10 +1,13 @@
 package store
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,6 +21,14 @@ const (
 	Active State = "active"
 	// Pending: placed, but an effect listed in Pending is still to be done.
 	Pending State = "pending"
+	// Ready: formed and kept under parked names, for another unit of its group
+	// is active.
+	Ready State = "ready"
+	// Waiting: nothing is placed until the kernel is installed.
+	Waiting State = "waiting"
+	// Removed: taken back by a prerm. The bytes are kept, each under its
+	// parked name, until the postrm drops them or an abort puts them back.
+	Removed State = "removed"
 )
 
 // Record says what was done for a package.
@@ -29,14 +40,27 @@ type Record struct {
 	State    State    `json:"state"`
 	Reason   string   `json:"reason,omitempty"`
 	Manifest Manifest `json:"manifest"`
-	Files    []File   `json:"files"`
-	Dirs     []string `json:"dirs,omitempty"`    // made for it, outermost first
-	Pending  []Effect `json:"pending,omitempty"` // still to be done
-	Depmod   bool     `json:"depmod"`            // the index of Kernel knows the modules
+	Inputs   string   `json:"inputs,omitempty"`   // fingerprint of those it was formed from
+	Replaces []string `json:"replaces,omitempty"` // packages that leave it its targets
+	// Provides is the group that it is one of, and Userspace what goes with it.
+	Provides  *Provides `json:"provides,omitempty"`
+	Userspace []string  `json:"userspace,omitempty"`
+	Files     []File    `json:"files"`
+	Dirs      []string  `json:"dirs,omitempty"`    // made for it, outermost first
+	Pending   []Effect  `json:"pending,omitempty"` // still to be done
+	Depmod    bool      `json:"depmod"`            // the index of Kernel knows the modules
 	// Initramfs is when the initramfs of Kernel is made anew; see
 	// manifest.After.
 	Initramfs string   `json:"initramfs,omitempty"`
 	Unknown   unknowns `json:"-"`
+}
+
+// Provides says what a unit is an alternative for; see manifest.Provides.
+type Provides struct {
+	Group    string   `json:"group"`
+	Version  string   `json:"version,omitempty"`
+	Priority int64    `json:"priority,omitempty"`
+	Unknown  unknowns `json:"-"`
 }
 
 // Manifest identifies what was declared.
@@ -62,7 +86,30 @@ type File struct {
 	Module *Module `json:"module,omitempty"`
 	// Original is the file of nobody that lay there before.
 	Original *Original `json:"original,omitempty"`
-	Unknown  unknowns  `json:"-"`
+	// Parked is where the file is kept in the states Removed and Ready; "" if
+	// it was not there to be kept.
+	Parked  string   `json:"parked,omitempty"`
+	Unknown unknowns `json:"-"`
+}
+
+// At is where the file is, or should be: at its path, or parked.
+func (f *File) At() string {
+	if f.Parked != "" {
+		return f.Parked
+	}
+	return f.Path
+}
+
+// ParkedName is the name that a package's file is kept under: in the same folder,
+// without ".ko", which depmod would index, and not that of another package.
+func ParkedName(pkg, name string) string {
+	base := strings.NewReplacer("%", "%25", ".", "%2e").Replace(path.Base(name))
+	whose := sha256.Sum256([]byte(pkg))
+	parked := fmt.Sprintf(".weld-gone-%x-%s", whose[:4], base)
+	if len(parked) > 255 { // NAME_MAX of linux/limits.h
+		parked = fmt.Sprintf(".weld-gone-%x-%x", whose[:4], sha256.Sum256([]byte(base)))
+	}
+	return path.Join(path.Dir(name), parked)
 }
 
 // Module says how a module came to be.
@@ -120,13 +167,21 @@ const (
 	EffectInitramfs Effect = "initramfs" // the initramfs holds an older set
 )
 
-// Find returns the file at a path, or nil.
-func (r *Record) Find(path string) *File {
+// IsPlaced reports whether what is declared is in its place.
+func (r *Record) IsPlaced() bool { return r != nil && (r.State == Active || r.State == Pending) }
+
+// IsParked reports whether a file is kept to be put back.
+func (r *Record) IsParked() bool {
+	return r != nil && slices.ContainsFunc(r.Files, func(f File) bool { return f.Parked != "" })
+}
+
+// Find returns the file whose path is name, or nil.
+func (r *Record) Find(name string) *File {
 	if r == nil {
 		return nil
 	}
 	for i := range r.Files {
-		if r.Files[i].Path == path {
+		if r.Files[i].Path == name {
 			return &r.Files[i]
 		}
 	}
@@ -205,6 +260,7 @@ func merge(known any, unknown unknowns) ([]byte, error) {
 type (
 	plainRecord   Record
 	plainManifest Manifest
+	plainProvides Provides
 	plainFile     File
 	plainModule   Module
 	plainSigner   Signer
@@ -223,6 +279,8 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 func (r Record) MarshalJSON() ([]byte, error) { return merge(plainRecord(r), r.Unknown) }
 
 func (m Manifest) MarshalJSON() ([]byte, error) { return merge(plainManifest(m), m.Unknown) }
+
+func (p Provides) MarshalJSON() ([]byte, error) { return merge(plainProvides(p), p.Unknown) }
 
 func (f File) MarshalJSON() ([]byte, error) { return merge(plainFile(f), f.Unknown) }
 

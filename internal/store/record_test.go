@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,6 +58,20 @@ func TestGoldenRecordSaysWhatItSaid(t *testing.T) {
 	assert.Equal(t, []byte("a\x00b"), conf.Original.Xattrs["user.note"])
 	assert.Nil(t, r.Find("/none"))
 	assert.Nil(t, (*store.Record)(nil).Find("/none"))
+}
+
+func TestGoldenRecordKnowsItsInputs(t *testing.T) {
+	for name, want := range map[string]string{
+		"record-v1.json":        "",
+		"record-v1-inputs.json": "77aa5f3c9ab000112233445566778899aabbccddeeff00112233445566778899",
+	} {
+		data, err := os.ReadFile("testdata/" + name)
+		require.NoError(t, err)
+		r, err := store.Decode(data)
+		require.NoError(t, err)
+		assert.Equal(t, want, r.Inputs)
+		assert.Empty(t, r.Unknown)
+	}
 }
 
 func TestDecodeRefuses(t *testing.T) {
@@ -182,4 +197,19 @@ func TestSumsAreThoseOfSha256sum(t *testing.T) {
 	assert.NoError(t, check())
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "plain.ko"), []byte("tampered"), 0o644))
 	assert.Error(t, check())
+}
+
+func TestParkedNames(t *testing.T) {
+	long := strings.Repeat(".", 200)
+	seen := map[string]bool{}
+	for _, pkg := range []string{"a", "b"} {
+		for _, name := range []string{"acme.ko", "acme%2eko", "acme.ko.xz", "acme", "%", long + "ko", long + "kp"} {
+			got := store.ParkedName(pkg, "/lib/modules/k/"+name)
+			assert.Equal(t, "/lib/modules/k", path.Dir(got))
+			assert.NotContains(t, path.Base(got), ".ko", "depmod indexes it")
+			assert.LessOrEqual(t, len(path.Base(got)), 255)
+			assert.False(t, seen[got], "%s is the name of two files", got)
+			seen[got] = true
+		}
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -39,39 +41,29 @@ const specialBits = fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
 const fileLimit = 64 << 20
 
 // newFacts looks at everything that a plan for a package needs. m is nil for
-// a removal.
-func (s *System) newFacts(ctx context.Context, pkg string, m *manifest.Manifest, old *store.Record, d depth) (*facts, error) {
+// a removal. Beside rivals, which are of its group and keep their targets, what it
+// declares is put under parked names.
+func (s *System) newFacts(ctx context.Context, pkg string, m *manifest.Manifest, old *store.Record, d depth, rivals []string) (*facts, error) {
 	f := &facts{
-		pkg: pkg, st: s.store(), uid: s.UID, gid: s.GID, old: old,
+		pkg: pkg, st: s.store(), uid: s.UID, gid: s.GID, old: old, leaving: rivals,
 		targets: make(map[string]*target), folders: make(map[string]bool),
 		saved: make(map[string]bool), kernels: make(map[string]string),
 		state: make(map[string]*fsys.Info),
 	}
 	if m != nil {
-		f.wants = wants(m)
+		f.wants = wants(m, len(rivals) > 0)
 	}
 	for i := range f.wants {
-		if err := s.lookAt(f, f.wants[i].path); err != nil {
+		if err := s.lookAt(f, f.wants[i].at); err != nil {
 			return nil, err
 		}
 	}
 	if old != nil {
-		for i := range old.Files {
-			rec := &old.Files[i]
-			if err := s.lookAt(f, rec.Path); err != nil {
-				return nil, err
-			}
-			if err := s.compare(f.targets[rec.Path], rec, d); err != nil {
-				return nil, err
-			}
-			if rec.Original != nil {
-				if err := s.lookAt(f, rec.Original.Saved); err != nil {
-					return nil, err
-				}
-			}
+		if err := s.lookAtRecord(f, old, d); err != nil {
+			return nil, err
 		}
 	}
-	if err := s.stateFacts(f); err != nil {
+	if err := s.stateFacts(f, pkg); err != nil {
 		return nil, err
 	}
 	if m == nil {
@@ -79,7 +71,7 @@ func (s *System) newFacts(ctx context.Context, pkg string, m *manifest.Manifest,
 	}
 	for i := range f.wants {
 		w := &f.wants[i]
-		t := f.targets[w.path]
+		t := f.targets[w.at]
 		if !t.intact {
 			continue
 		}
@@ -89,11 +81,14 @@ func (s *System) newFacts(ctx context.Context, pkg string, m *manifest.Manifest,
 		}
 		t.current = current
 	}
-	return f, s.findOwners(ctx, f)
+	if err := s.findOwners(ctx, f, m.Replaces); err != nil {
+		return nil, err
+	}
+	return f, s.lookAtDonors(f, m, d)
 }
 
 // wants lists what a manifest declares, modules first.
-func wants(m *manifest.Manifest) []want {
+func wants(m *manifest.Manifest, aside bool) []want {
 	var all []want
 	for i := range m.Modules {
 		mod := &m.Modules[i]
@@ -105,7 +100,39 @@ func wants(m *manifest.Manifest) []want {
 		file := &m.Files[i]
 		all = append(all, want{path: file.Install, mode: store.Mode(file.Mode), file: file})
 	}
+	for i := range all {
+		all[i].at = all[i].path
+		if aside {
+			all[i].at = store.ParkedName(m.Package, all[i].path)
+		}
+	}
 	return all
+}
+
+// lookAtRecord looks at what a record tells of. Where its files are parked, what
+// is at their paths is not theirs.
+func (s *System) lookAtRecord(f *facts, r *store.Record, d depth) error {
+	for i := range r.Files {
+		rec := &r.Files[i]
+		for _, name := range []string{rec.Path, rec.At()} {
+			if err := s.lookAt(f, name); err != nil {
+				return err
+			}
+		}
+		t := f.targets[rec.At()]
+		if err := s.compare(t, rec, d); err != nil {
+			return err
+		}
+		if r.Package != f.pkg {
+			t.whose = r.Package
+		}
+		if rec.Original != nil {
+			if err := s.lookAt(f, rec.Original.Saved); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // lookAt notes what is at a path, and which folders above it exist.
@@ -236,9 +263,36 @@ func (s *System) readInput(name string) ([]byte, error) {
 	return readAll(f, fileLimit)
 }
 
-// stateFacts looks at koweld's own files.
-func (s *System) stateFacts(f *facts) error {
-	for _, name := range []string{f.st.RecordPath(f.pkg), f.st.SumsPath(f.pkg), path.Join(f.st.Saved(f.pkg), "x")} {
+// stateFacts looks at koweld's own files of a package.
+func (s *System) stateFacts(f *facts, pkg string) error {
+	blocker, err := s.lookAbove(f, path.Join(f.st.Saved(pkg), "x"))
+	if err != nil {
+		return err
+	}
+	if blocker != "" {
+		return &TargetError{Path: f.st.Saved(pkg), Reason: blocker + " is not a folder"}
+	}
+	if err := s.recordFacts(f, pkg); err != nil {
+		return err
+	}
+	folders, err := s.FS.ReadDir(f.st.Saved(""))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot look at %s: %w", f.st.Saved(""), err)
+	}
+	for _, e := range folders {
+		if name := e.Name(); name == pkg || strings.HasPrefix(name, pkg+"~") {
+			f.folders[f.st.Saved(name)] = true
+			if err := s.walkSaved(f, f.st.Saved(name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// recordFacts looks at a package's record and its digests.
+func (s *System) recordFacts(f *facts, pkg string) error {
+	for _, name := range []string{f.st.RecordPath(pkg), f.st.SumsPath(pkg)} {
 		blocker, err := s.lookAbove(f, name)
 		if err != nil {
 			return err
@@ -246,15 +300,13 @@ func (s *System) stateFacts(f *facts) error {
 		if blocker != "" {
 			return &TargetError{Path: name, Reason: blocker + " is not a folder"}
 		}
-	}
-	for _, name := range []string{f.st.RecordPath(f.pkg), f.st.SumsPath(f.pkg)} {
 		info, err := lstat(s.FS, name)
 		if err != nil {
 			return fmt.Errorf("cannot look at %s: %w", name, err)
 		}
 		f.state[name] = info
 	}
-	return s.walkSaved(f, f.st.Saved(f.pkg))
+	return nil
 }
 
 // walkSaved notes what lies below the package's saved folder.
@@ -309,12 +361,13 @@ func (s *System) kernelFacts(f *facts, kernels ...string) (missing bool, err err
 }
 
 // findOwners notes who holds the targets that are to be written.
-func (s *System) findOwners(ctx context.Context, f *facts) error {
+// Units of the packages that are replaced do not refuse them, they give them.
+func (s *System) findOwners(ctx context.Context, f *facts, replaces []string) error {
 	spelt := make(map[string]*target) // every name of a target
 	var names []string
 	merged := twins{fs: s.FS, same: make(map[string]bool)}
 	for _, w := range f.wants {
-		t := f.targets[w.path]
+		t := f.targets[w.at]
 		if t.current {
 			continue
 		}
@@ -330,13 +383,27 @@ func (s *System) findOwners(ctx context.Context, f *facts) error {
 	if err != nil {
 		return err
 	}
+	f.made = make(map[string]bool)
 	for _, r := range records {
 		if r.Package == f.pkg {
 			continue
 		}
-		for _, file := range r.Files {
-			for _, name := range merged.spellings(file.Path) {
-				if t := spelt[name]; t != nil {
+		for _, dir := range r.Dirs {
+			f.made[dir] = true
+		}
+		if !r.IsPlaced() || slices.Contains(f.leaving, r.Package) {
+			continue
+		}
+		gives := slices.Contains(replaces, r.Package)
+		for i := range r.Files {
+			for _, name := range merged.spellings(r.Files[i].Path) {
+				switch t := spelt[name]; {
+				case t == nil:
+				case gives && r.Files[i].Path == t.path: // not where it is parked
+					t.donor, t.rec = r, &r.Files[i]
+				case slices.Contains(r.Replaces, f.pkg):
+					t.heir = r.Package
+				default:
 					t.owner = "the koweld unit " + r.Package
 				}
 			}

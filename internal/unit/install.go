@@ -39,7 +39,9 @@ const (
 	Unchanged Action = "unchanged"
 	Removed   Action = "removed"
 	Repaired  Action = "repaired"
-	Planned   Action = "planned" // with --dry-run
+	PutBack   Action = "put back" // after a removal that dpkg gave up
+	Waits     Action = "waiting"  // for its kernel
+	Planned   Action = "planned"  // with --dry-run
 )
 
 // KeptFile tells where bytes that are not ours were moved.
@@ -57,26 +59,52 @@ func (s *System) Install(ctx context.Context, args []string, opts Options) ([]Ch
 		if err != nil {
 			return nil, err
 		}
-		return s.install(ctx, m, byStat, opts.DryRun)
+		c, err := s.install(ctx, m, byStat, opts)
+		return c, s.Blame(ctx, m, err)
 	})
-	return changes, errors.Join(err, s.runEffects(ctx, changes))
+	return changes, errors.Join(err, s.runEffects(ctx, changes, opts))
 }
 
 // install brings one unit to what its manifest declares.
-func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, dryRun bool) (*Change, error) {
-	if len(m.Modules) > 0 {
-		folder := path.Join(modulesDir, m.Kernel)
-		if info, err := s.FS.Stat(folder); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
-			return nil, &KernelError{Kernel: m.Kernel, Path: folder}
-		} else if err != nil {
-			return nil, fmt.Errorf("cannot look at %s: %w", folder, err)
-		}
-	}
+func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, opts Options) (*Change, error) {
 	old, err := s.store().Load(m.Package)
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.newFacts(ctx, m.Package, m, old, d)
+	provides := providesOf(m)
+	rivals, err := s.group(provides, m.Kernel, m.Package)
+	if err != nil {
+		return nil, err
+	}
+	aside := packagesOf(rivals)
+	if old.IsPlaced() {
+		aside = nil // in place: which one is to be active is decided afterwards
+	}
+	if old.IsParked() && len(aside) == 0 && !opts.DryRun {
+		// First what was, then what is declared: if that cannot be formed,
+		// the older set serves.
+		if _, err := s.putBack(ctx, old, opts); err != nil {
+			return nil, err
+		}
+		if old, err = s.store().Load(m.Package); err != nil {
+			return nil, err
+		}
+	}
+	if len(m.Modules) > 0 {
+		there, err := s.hasKernel(m.Kernel)
+		if err != nil {
+			return nil, err
+		}
+		if !there {
+			return s.waitForKernel(ctx, m, old, opts)
+		}
+	}
+	// Before they are read: what changes meanwhile is noticed the next time.
+	fingerprint, err := s.Fingerprint(m)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.newFacts(ctx, m.Package, m, old, d, aside)
 	if err != nil {
 		return nil, err
 	}
@@ -84,12 +112,16 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, dry
 	if err != nil {
 		return nil, err
 	}
+	p.record.Inputs = p.formedFrom(fingerprint, old)
 	c := &Change{
 		Package: m.Package, Kernel: m.Kernel, Action: Installed,
 		Modules: len(m.Modules), Files: len(m.Files),
 	}
-	if err := s.planEffects(ctx, f, p, m, c, d); err != nil {
+	if err := s.planEffects(ctx, f, p, m, c, d, opts); err != nil {
 		return nil, err
+	}
+	if len(aside) > 0 {
+		p.record.State = store.Ready
 	}
 	unchanged, err := s.isUnchanged(p, old)
 	if err != nil {
@@ -98,31 +130,56 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, dry
 	if unchanged {
 		c.Action = Unchanged
 		c.Pending = old.Pending
-		s.report(p, c)
-		return c, nil
-	}
-	f.placeState(p)
-	if dryRun {
-		c.Action = Planned
-		for _, o := range p.ops {
-			c.Steps = append(c.Steps, o.String())
+	} else {
+		f.placeState(p, p.record)
+		if opts.DryRun {
+			c.plan(p)
+			return c, nil
 		}
-		return c, nil
+		if err := s.checkSpace(p); err != nil {
+			return nil, err
+		}
+		if err := s.apply(ctx, m, p, c); err != nil {
+			return nil, err
+		}
+		c.Pending = p.record.Pending
 	}
-	if err := s.checkSpace(p); err != nil {
-		return nil, err
-	}
-	if err := s.apply(ctx, m, p, c); err != nil {
-		return nil, err
-	}
-	c.Pending = p.record.Pending
 	s.report(p, c)
+	if len(rivals) > 0 && !opts.DryRun {
+		return c, s.elect(ctx, c, provides, m.Kernel, opts)
+	}
 	return c, nil
+}
+
+// plan notes what would be done.
+func (c *Change) plan(p *plan) {
+	c.Action = Planned
+	for _, o := range p.ops {
+		c.Steps = append(c.Steps, o.String())
+	}
+}
+
+// formedFrom is the fingerprint of the inputs that all of a plan's record is formed
+// from: those of now if all is formed now, else those of old, if it has them.
+func (p *plan) formedFrom(fingerprint string, old *store.Record) string {
+	formed := 0
+	for _, src := range p.sources {
+		if src.want != nil {
+			formed++
+		}
+	}
+	switch {
+	case formed == len(p.record.Files):
+		return fingerprint
+	case old != nil:
+		return old.Inputs
+	}
+	return ""
 }
 
 // isUnchanged reports whether a plan would do nothing and record nothing new.
 func (s *System) isUnchanged(p *plan, old *store.Record) (bool, error) {
-	if old == nil || len(p.ops) > 0 || old.Manifest.SHA256 != p.record.Manifest.SHA256 ||
+	if old == nil || len(p.ops) > 0 || old.State != p.record.State || old.Manifest.SHA256 != p.record.Manifest.SHA256 ||
 		!slices.Equal(old.Pending, p.record.Pending) {
 		return false, nil
 	}
@@ -227,6 +284,8 @@ func (s *System) stageAll(ctx context.Context, tx *txn.Tx, m *manifest.Manifest,
 		switch {
 		case o.Kind != txn.Place || src.state != notState:
 			continue
+		case src.link != nil:
+			err = s.stageLink(tx, i, src)
 		case src.copy != "":
 			err = s.stageCopy(tx, i, src, p)
 		case src.want.file != nil:
@@ -259,7 +318,7 @@ func (s *System) stageAll(ctx context.Context, tx *txn.Tx, m *manifest.Manifest,
 				c.Warnings = append(c.Warnings, modules[k].Name+".ko: "+text)
 			}
 			s.observe(Event{
-				Kind: Welded, Unit: c.Package, Name: path.Base(p.ops[i].Path), Size: w.Size,
+				Kind: Welded, Unit: c.Package, Name: path.Base(file.Path), Size: w.Size,
 				Detail: describe(w), Index: done, Total: len(modules),
 			})
 			return nil
@@ -375,16 +434,47 @@ func (s *System) stageFile(tx *txn.Tx, i int, src source, p *plan) error {
 	return nil
 }
 
-// stageState stages the record and the digests, once all others are staged.
+// stageLink stages a file that is there already, by a second name; where there
+// are none, a copy of it.
+func (s *System) stageLink(tx *txn.Tx, i int, src source) error {
+	digest := txn.Digest{SHA256: src.link.SHA256, Size: src.link.Size}
+	err := tx.StageLink(i, src.from, digest)
+	if err == nil || !txn.NoLinks(err) {
+		return err
+	}
+	f, err := s.FS.Open(src.from)
+	if err != nil {
+		return fmt.Errorf("cannot copy %s: %w", src.from, err)
+	}
+	defer f.Close()
+	info, got, err := tx.Stage(i, txn.Content{
+		Mtime: time.Unix(0, src.link.Mtime),
+		Write: func(w io.Writer) error {
+			_, err := io.Copy(w, f)
+			return err
+		},
+	})
+	if err == nil && got != digest {
+		err = &txn.ChangedError{Path: src.from}
+	}
+	if src.link.Ino != 0 {
+		src.link.Ino = info.Ino
+	}
+	return err
+}
+
+// stageState stages the records and their digests, once all others are staged.
 func (s *System) stageState(tx *txn.Tx, p *plan) error {
 	for i := range p.ops {
 		var data []byte
 		var err error
-		switch p.sources[i].state {
+		switch src := p.sources[i]; src.state {
 		case recordFile:
-			data, err = store.Encode(p.record)
+			data, err = store.Encode(src.rec)
 		case sumsFile:
-			data = store.EncodeSums(p.record)
+			data = store.EncodeSums(src.rec)
+		case dataFile:
+			data = src.data
 		default:
 			continue
 		}

@@ -245,11 +245,11 @@ func sameModule(a, b string) bool {
 
 // lintOwners asks who holds the targets on this system.
 func (s *System) lintOwners(ctx context.Context, m *manifest.Manifest, r *Report) error {
-	f := &facts{pkg: m.Package, wants: wants(m), targets: make(map[string]*target)}
+	f := &facts{pkg: m.Package, wants: wants(m, false), targets: make(map[string]*target)}
 	for _, w := range f.wants {
 		f.targets[w.path] = &target{path: w.path}
 	}
-	if err := s.findOwners(ctx, f); err != nil {
+	if err := s.findOwners(ctx, f, m.Replaces); err != nil {
 		return err
 	}
 	for _, w := range f.wants {

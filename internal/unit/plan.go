@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"maps"
@@ -17,7 +18,9 @@ import (
 
 // A want is one file that a manifest declares.
 type want struct {
-	path   string
+	path string
+	// at is where its bytes are put: its path, or a parked name.
+	at     string
 	mode   store.Mode
 	module *manifest.Module // nil for a file
 	file   *manifest.File
@@ -34,6 +37,13 @@ type target struct {
 	// its mode and owner. ours: at least its bytes are.
 	intact, ours bool
 	owner        string // a package or unit that holds it, ours excepted
+	// whose package saves what is in the way; "" is that of the facts.
+	whose string
+	// donor is the record of a package that is replaced and gives it to us;
+	// rec is then a part of that.
+	donor *store.Record
+	// heir is a package that replaces ours and holds it, or "".
+	heir string
 	// current: intact, and what is declared is what was placed.
 	current bool
 }
@@ -61,9 +71,13 @@ func (t *target) refusal() string {
 type source struct {
 	want  *want           // form it
 	file  int             // with want: the index in the record's files
+	link  *store.File     // or it is the file of this record, by a second name
+	from  string          // with link: where that is now
 	copy  string          // or copy this file
 	meta  *store.Original // with this metadata; nil: that of the file itself
 	state stateFile       // or it is one of koweld's own
+	rec   *store.Record   // with recordFile and sumsFile: what it tells of
+	data  []byte          // with dataFile: its bytes
 }
 
 type stateFile int
@@ -72,6 +86,7 @@ const (
 	notState stateFile = iota
 	recordFile
 	sumsFile
+	dataFile
 )
 
 // A plan is what a transaction will do and what the record will say.
@@ -109,6 +124,12 @@ type facts struct {
 	kernels map[string]string
 	// state is what lies at the record and at the digests.
 	state map[string]*fsys.Info
+	// donors are the records that give targets to this package, by package,
+	// and inherited what was still to be done for those that end by it.
+	donors    map[string]*store.Record
+	leaving   []string        // packages whose units do not hold their targets any more
+	made      map[string]bool // folders that other units have made
+	inherited []store.Effect
 }
 
 // planInstall plans the way from what is there to what is wanted. record is
@@ -116,7 +137,8 @@ type facts struct {
 func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 	p := &plan{record: &store.Record{
 		Package: m.Package, Kernel: m.Kernel,
-		Manifest: store.Manifest{Path: m.File, SHA256: m.SHA256},
+		Manifest: store.Manifest{Path: m.File, SHA256: m.SHA256}, Replaces: m.Replaces,
+		Provides: providesOf(m), Userspace: m.Userspace,
 	}}
 	if f.old != nil {
 		p.record.Unknown = f.old.Unknown
@@ -127,9 +149,14 @@ func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 	for i := range f.wants {
 		w := &f.wants[i]
 		wanted[w.path] = true
-		t := f.targets[w.path]
+		t := f.targets[w.at]
 		if t.current {
-			p.record.Files = append(p.record.Files, *t.rec)
+			file := *t.rec
+			f.takeOver(p, t, &file)
+			p.record.Files = append(p.record.Files, file)
+			continue
+		}
+		if t.heir != "" {
 			continue
 		}
 		if why := t.refusal(); why != "" {
@@ -137,10 +164,16 @@ func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 			continue
 		}
 		file := store.File{Path: w.path, Mode: w.mode, UID: f.uid, GID: f.gid}
+		aside := w.at != w.path
+		if aside {
+			file.Parked = w.at
+		}
 		switch {
+		case aside:
 		case t.rec != nil:
 			file.Original = t.rec.Original
 			file.Unknown = t.rec.Unknown
+			f.takeOver(p, t, &file)
 			if t.there != nil && !t.ours {
 				f.keepChanged(p, t)
 			}
@@ -152,19 +185,25 @@ func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 				p.record.Dirs = append(p.record.Dirs, dir)
 			}
 		}
+		f.shareFolders(p, w.path)
 		p.record.Files = append(p.record.Files, file)
-		p.add(txn.Op{Kind: txn.Place, Path: w.path, Mode: uint32(w.mode), UID: f.uid, GID: f.gid, Was: seen(t.there)}, source{want: w, file: len(p.record.Files) - 1})
+		p.add(txn.Op{Kind: txn.Place, Path: w.at, Mode: uint32(w.mode), UID: f.uid, GID: f.gid, Was: seen(t.there)}, source{want: w, file: len(p.record.Files) - 1})
 	}
 	if refused != nil {
 		return nil, refused
 	}
 	if f.old != nil {
 		for i := range f.old.Files {
-			if rec := &f.old.Files[i]; !wanted[rec.Path] {
+			switch rec := &f.old.Files[i]; {
+			case wanted[rec.Path]:
+			case rec.Parked != "":
+				f.dropParked(p, rec)
+			default:
 				f.takeBack(p, f.targets[rec.Path])
 			}
 		}
 	}
+	f.leaveDonors(p)
 	return p, nil
 }
 
@@ -174,16 +213,19 @@ func planRemove(f *facts) *plan {
 	for i := range slices.Backward(f.old.Files) {
 		f.takeBack(p, f.targets[f.old.Files[i].Path])
 	}
-	f.removeState(p)
-	for _, dir := range slices.Backward(f.old.Dirs) {
-		p.add(txn.Op{Kind: txn.Rmdir, Path: dir}, source{})
-	}
 	return p
 }
 
+// rmdirs plans that the folders go that were made for the package.
+func (f *facts) rmdirs(p *plan) {
+	for _, dir := range slices.Backward(f.old.Dirs) {
+		p.add(txn.Op{Kind: txn.Rmdir, Path: dir}, source{})
+	}
+}
+
 // takeBack removes a recorded file and gives the original back. What is not
-// ours is kept.
-func (f *facts) takeBack(p *plan, t *target) {
+// ours is kept. It reports whether the original is no longer saved.
+func (f *facts) takeBack(p *plan, t *target) (givenBack bool) {
 	if t.there != nil && !t.there.IsRegular() {
 		// Somebody made it a link or a folder: it is theirs, and so is
 		// the way back to what was there before.
@@ -191,7 +233,7 @@ func (f *facts) takeBack(p *plan, t *target) {
 		if o := t.rec.Original; o != nil && f.targets[o.Saved].there != nil {
 			p.kept = append(p.kept, keep{from: t.path, to: o.Saved, original: true})
 		}
-		return
+		return false
 	}
 	if t.there != nil && !t.ours {
 		f.keepChanged(p, t)
@@ -210,20 +252,26 @@ func (f *facts) takeBack(p *plan, t *target) {
 		if t.there != nil {
 			p.add(txn.Op{Kind: txn.Remove, Path: t.path, Was: seen(t.there)}, source{})
 		}
-		return
+		return false
 	}
 	p.add(txn.Op{
 		Kind: txn.Place, Path: t.path, Mode: uint32(o.Mode), UID: o.UID, GID: o.GID, Was: seen(t.there),
 	}, source{copy: o.Saved, meta: o})
-	p.add(txn.Op{Kind: txn.Remove, Path: o.Saved, Was: seen(saved.there)}, source{})
-	for dir := path.Dir(o.Saved); len(dir) > len(f.st.Saved("")); dir = path.Dir(dir) {
+	f.removeSaved(p, saved)
+	return true
+}
+
+// removeSaved removes an original that is saved elsewhere now, or given back.
+func (f *facts) removeSaved(p *plan, saved *target) {
+	p.add(txn.Op{Kind: txn.Remove, Path: saved.path, Was: seen(saved.there)}, source{})
+	for dir := path.Dir(saved.path); len(dir) > len(f.st.Saved("")); dir = path.Dir(dir) {
 		p.add(txn.Op{Kind: txn.Rmdir, Path: dir}, source{})
 	}
 }
 
 // saveOriginal copies a file of nobody to the saved folder.
 func (f *facts) saveOriginal(p *plan, t *target) *store.Original {
-	to := f.savedName(t.path, "")
+	to := f.savedOriginal(cmp.Or(t.whose, f.pkg), t.path)
 	f.copyTo(p, t, to)
 	return &store.Original{
 		Saved: to, Mode: store.Mode(t.there.Mode.Perm()), UID: t.there.UID, GID: t.there.GID,
@@ -231,9 +279,24 @@ func (f *facts) saveOriginal(p *plan, t *target) *store.Original {
 	}
 }
 
+// savedOriginal is a free name for the original of a path.
+func (f *facts) savedOriginal(pkg, name string) string {
+	to := path.Join(f.st.Saved(pkg), name)
+	for n := 2; f.saved[to]; n++ {
+		to = path.Join(f.st.SavedAgain(pkg, n), name)
+	}
+	f.saved[to] = true
+	return to
+}
+
 // keepChanged copies bytes that somebody put in the place of ours.
 func (f *facts) keepChanged(p *plan, t *target) {
-	to := f.savedName(t.path, ".changed")
+	base := path.Join(f.st.Saved(cmp.Or(t.whose, f.pkg)), t.path) + ".changed"
+	to := base
+	for n := 2; f.saved[to]; n++ {
+		to = base + "." + strconv.Itoa(n)
+	}
+	f.saved[to] = true
 	f.copyTo(p, t, to)
 	p.kept = append(p.kept, keep{from: t.path, to: to})
 }
@@ -243,17 +306,6 @@ func (f *facts) copyTo(p *plan, t *target, to string) {
 	p.add(txn.Op{
 		Kind: txn.Place, Path: to, Mode: uint32(t.there.Mode.Perm()), UID: t.there.UID, GID: t.there.GID,
 	}, source{copy: t.path})
-}
-
-// savedName is a free name below the package's saved folder.
-func (f *facts) savedName(name, suffix string) string {
-	base := path.Join(f.st.Saved(f.pkg), name) + suffix
-	to := base
-	for n := 2; f.saved[to]; n++ {
-		to = base + "." + strconv.Itoa(n)
-	}
-	f.saved[to] = true
-	return to
 }
 
 // mkdirs plans the folders that lead to dir and returns them, outermost
@@ -271,16 +323,27 @@ func (f *facts) mkdirs(p *plan, dir string) []string {
 	return missing
 }
 
-// placeState plans the record and the digests.
-func (f *facts) placeState(p *plan) {
-	record, sums := f.st.RecordPath(f.pkg), f.st.SumsPath(f.pkg)
-	f.mkdirs(p, path.Dir(record))
-	p.add(txn.Op{Kind: txn.Place, Path: sums, Mode: 0o644, UID: f.uid, GID: f.gid, Was: seen(f.state[sums])}, source{state: sumsFile})
-	p.add(txn.Op{Kind: txn.Place, Path: record, Mode: 0o644, UID: f.uid, GID: f.gid, Was: seen(f.state[record])}, source{state: recordFile})
+// shareFolders notes the folders above a path that other units have made: who
+// leaves them last removes them.
+func (f *facts) shareFolders(p *plan, name string) {
+	for dir := path.Dir(name); dir != "/"; dir = path.Dir(dir) {
+		if f.made[dir] && !slices.Contains(p.record.Dirs, dir) {
+			p.record.Dirs = append(p.record.Dirs, dir)
+		}
+	}
+	slices.Sort(p.record.Dirs) // a folder comes before those in it
 }
 
-func (f *facts) removeState(p *plan) {
-	for _, name := range []string{f.st.SumsPath(f.pkg), f.st.RecordPath(f.pkg)} {
+// placeState plans a record and its digests.
+func (f *facts) placeState(p *plan, r *store.Record) {
+	record, sums := f.st.RecordPath(r.Package), f.st.SumsPath(r.Package)
+	f.mkdirs(p, path.Dir(record))
+	p.add(txn.Op{Kind: txn.Place, Path: sums, Mode: 0o644, UID: f.uid, GID: f.gid, Was: seen(f.state[sums])}, source{state: sumsFile, rec: r})
+	p.add(txn.Op{Kind: txn.Place, Path: record, Mode: 0o644, UID: f.uid, GID: f.gid, Was: seen(f.state[record])}, source{state: recordFile, rec: r})
+}
+
+func (f *facts) removeState(p *plan, pkg string) {
+	for _, name := range []string{f.st.SumsPath(pkg), f.st.RecordPath(pkg)} {
 		if info := f.state[name]; info != nil {
 			p.add(txn.Op{Kind: txn.Remove, Path: name, Was: seen(info)}, source{})
 		}
@@ -301,7 +364,7 @@ func (f *facts) indexModules(p *plan, overdue bool) (changed bool) {
 				continue
 			}
 			run = true
-			if p.sources[i].want != nil {
+			if src := p.sources[i]; src.want != nil || src.link != nil {
 				op.Watch = append(op.Watch, rel)
 			}
 		}

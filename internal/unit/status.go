@@ -17,6 +17,9 @@ type Status struct {
 	// Altered lists the files that are not as they were placed, by a look
 	// at size, time and inode only.
 	Altered []Difference
+	// Inputs says how the inputs are not those that it was formed of, by a look
+	// at size and time only; "" if they are.
+	Inputs string
 }
 
 // MarshalJSON writes the record with what else is known as further keys. The
@@ -29,7 +32,8 @@ func (s Status) MarshalJSON() ([]byte, error) {
 	more, err := json.Marshal(struct {
 		Interrupted bool         `json:"interrupted"`
 		Altered     []Difference `json:"altered,omitempty"`
-	}{s.Interrupted, s.Altered})
+		Inputs      string       `json:"inputs_now,omitempty"`
+	}{s.Interrupted, s.Altered, s.Inputs})
 	return append(append(record[:len(record)-1], ','), more[1:]...), err
 }
 
@@ -66,16 +70,20 @@ func (s *System) Status(pkgs []string) ([]Status, error) {
 		st := Status{Record: r, Interrupted: interrupted}
 		for i := range r.Files {
 			rec := &r.Files[i]
-			there, err := lstat(s.FS, rec.Path)
+			there, err := lstat(s.FS, rec.At())
 			switch {
+			case r.State == store.Removed && rec.Parked == "":
 			case err != nil:
 				errs = append(errs, err)
 			case there == nil:
-				st.Altered = append(st.Altered, Difference{Path: rec.Path, Problem: "is missing"})
+				st.Altered = append(st.Altered, Difference{Path: rec.At(), Problem: "is missing"})
 			case !there.IsRegular() || there.Size != rec.Size || there.Mtime.UnixNano() != rec.Mtime:
-				st.Altered = append(st.Altered, Difference{Path: rec.Path, Problem: "was touched since it was placed"})
+				st.Altered = append(st.Altered, Difference{Path: rec.At(), Problem: "was touched since it was placed"})
 			}
 		}
+		var ierr error
+		st.Inputs, ierr = s.inputsNow(r)
+		errs = append(errs, ierr)
 		all = append(all, st)
 	}
 	return all, errors.Join(errs...)

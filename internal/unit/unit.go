@@ -53,8 +53,10 @@ type System struct {
 	// what differs between two builds of an image is kept out of the records
 	// (SOURCE_DATE_EPOCH).
 	Epoch time.Time
-	// Running says that the root is the running system.
+	// Running says that the root is the running system, and Kernel which
+	// kernel runs it (uname -r); "" elsewhere.
 	Running bool
+	Kernel  string
 	// Observe is told what happens, one call at a time.
 	Observe func(Event)
 }
@@ -80,6 +82,7 @@ const (
 	Welded    EventKind = "welded"    // a module is proven and staged
 	Kept      EventKind = "kept"      // what is not ours is now at Detail, which may be its own name
 	Saved     EventKind = "saved"     // an original cannot go back and stays at Detail
+	Switched  EventKind = "switched"  // it is active in the place of Name
 	Warning   EventKind = "warning"
 )
 
@@ -178,6 +181,12 @@ func (s *System) recover(ctx context.Context) error {
 type Options struct {
 	// DryRun plans and changes nothing.
 	DryRun bool
+	// Later leaves what can wait to the end of dpkg's run: see [Trigger].
+	Later bool
+	// RequirePlaced makes it an error that a unit waits for its kernel.
+	RequirePlaced bool
+	// KernelHook says that the kernel's own hooks make its initramfs next.
+	KernelHook bool
 }
 
 // changeEach applies change to every argument of a list, each a unit of its
