@@ -1,0 +1,78 @@
+package scenario
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A lab is what all scenes share.
+type lab struct {
+	dir    string            // in memory, where it can be
+	koweld string            // the program
+	debs   map[string]string // packages by name and version, as "modules-1.0"
+	sets   map[string]set
+	seen   contents
+	judged bool // koweld and its snippets are there
+}
+
+var shared struct {
+	sync.Once
+	*lab
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.lab != nil {
+		_ = os.RemoveAll(shared.dir)
+	}
+	os.Exit(code)
+}
+
+// theLab makes it, once. It skips a test on a machine that cannot have one.
+func theLab(t *testing.T) *lab {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("dpkg is not run: that needs root")
+	}
+	for _, program := range []string{"dpkg", "dpkg-deb", "depmod", "xz", "zstd", "openssl", "strace"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("dpkg is not run: %v", err)
+		}
+	}
+	shared.Do(func() {
+		dir, err := os.MkdirTemp("/dev/shm", "koweld-scenario-")
+		if err != nil {
+			dir, err = os.MkdirTemp("", "koweld-scenario-")
+		}
+		require.NoError(t, err)
+		l := &lab{dir: dir, koweld: filepath.Join(dir, "koweld"), debs: map[string]string{}}
+		shared.lab = l
+		build := exec.Command("go", "build", "-buildvcs=false", "-o", l.koweld, "koweld/cmd/koweld")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		out, err := build.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		l.judged = l.canJudge()
+		l.makeSets(t)
+		l.packAll(t)
+	})
+	require.NotNil(t, shared.lab, "the lab could not be made, see the first test")
+	return shared.lab
+}
+
+// width is how much is tried: "" little, "full" what CI does, "all".
+func width() string { return os.Getenv("KOWELD_TEST") }
+
+// output runs a program that must succeed.
+func output(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := cmd.Output()
+	require.NoError(t, err, "%s %v: %s", name, args, out)
+	return string(out)
+}
