@@ -19,10 +19,7 @@ type InputError struct {
 }
 
 func (e *InputError) Error() string {
-	err := e.Err
-	if p := (*fs.PathError)(nil); errors.As(err, &p) && p.Path == e.File {
-		err = p.Err // the path is named already
-	}
+	err := bare(e.File, e.Err)
 	if e.Module == "" {
 		return fmt.Sprintf("cannot use %s: %v", e.File, err)
 	}
@@ -84,12 +81,16 @@ type ImageError struct {
 // Try is what came of one way to an image.
 type Try struct {
 	Engine   string   // EngineRecipe, EngineLink or EngineWhole
+	File     string   // the whole module; "" for the other engines
 	Tool     string   // the linker's own version line, or ""
 	Recorded string   // the linker that the manifest records, if Tool is another; or ""
 	Size     int64    // of the image, in bytes
 	SHA256   string   // of the image, hex; "" if the size was wrong already
 	Differs  []string // the sections that are not those of the declared image; nil if no recipe tells
 	Err      error    // why there is no image, or nil
+	// Wrong are the inputs of a link that are not what the manifest lists,
+	// beside the one of Err.
+	Wrong []Culprit
 }
 
 func (e *ImageError) Error() string {
@@ -135,13 +136,34 @@ func (t Try) text(want manifest.Image) string {
 	if t.Err == nil && len(t.Differs) > 0 {
 		by += "; it differs in " + some(t.Differs)
 	}
-	switch {
-	case t.Err != nil:
-		return fmt.Sprintf("%s: %v", by, t.Err)
-	case t.SHA256 == "":
-		return fmt.Sprintf("image of %d bytes is not the declared one of %d (%s)", t.Size, want.Size, by)
+	said := t.otherImage(want) + " (" + by + ")"
+	if t.Err != nil {
+		said = fmt.Sprintf("%s: %v", by, t.Err)
 	}
-	return fmt.Sprintf("image digest %s is not the declared %s (%s)", t.SHA256, want.SHA256, by)
+	if len(t.Wrong) == 0 {
+		return said
+	}
+	files := make([]string, len(t.Wrong))
+	for i, c := range t.Wrong {
+		files[i] = c.File
+	}
+	return fmt.Sprintf("%s; %s: %v%s", said, files[0], t.Wrong[0].Err, others(files[1:]))
+}
+
+// otherImage says that what was formed is not the declared image.
+func (t Try) otherImage(want manifest.Image) string {
+	if t.SHA256 == "" {
+		return fmt.Sprintf("image of %d bytes is not the declared one of %d", t.Size, want.Size)
+	}
+	return fmt.Sprintf("image digest %s is not the declared %s", t.SHA256, want.SHA256)
+}
+
+// others says which files are wrong beside the one that is told of.
+func others(files []string) string {
+	if len(files) == 0 {
+		return ""
+	}
+	return " (also wrong: " + some(files) + ")"
 }
 
 // some names the first of many.
@@ -155,6 +177,8 @@ func some(names []string) string {
 
 func (t Try) hint() string {
 	switch {
+	case len(t.Wrong) > 0:
+		return "install again the packages of the objects and of the manifest; their versions may differ"
 	case t.Err != nil:
 		return hint(t.Err)
 	case t.Engine == EngineRecipe:

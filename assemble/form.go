@@ -40,7 +40,7 @@ func (w *Welder) form(ctx context.Context, man *manifest.Manifest, m *manifest.M
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("cannot weld %s.ko: %w", m.Name, context.Cause(ctx))
 		}
-		t := Try{Engine: engine, Tool: out.tool, Recorded: out.recorded, Size: out.size, Err: err}
+		t := Try{Engine: engine, File: f.Whole, Tool: out.tool, Recorded: out.recorded, Size: out.size, Err: err}
 		if err == nil && out.digests != nil {
 			t.SHA256 = out.digests.image()
 		}
@@ -59,6 +59,9 @@ func (w *Welder) form(ctx context.Context, man *manifest.Manifest, m *manifest.M
 		}
 		if err == nil && out.bytes != nil {
 			t.Differs = w.differences(man, m, out.bytes)
+		}
+		if engine == EngineLink {
+			t.Wrong = w.unlisted(ctx, man, f, err)
 		}
 		failed.Tries = append(failed.Tries, t)
 	}

@@ -100,15 +100,15 @@ func ApplyRecipe(ctx context.Context, r *recipe.Recipe, names []string, objects 
 	return image, nil
 }
 
-// apply forms the image and writes it to d. Where it is not the recipe's, and an
-// object is to blame, that is the error.
+// apply forms the image and writes it to d. Where it is not the recipe's, and
+// objects are to blame, they are the error.
 func apply(ctx context.Context, r *recipe.Recipe, names []string, objects [][]byte, procs int, d *digests) ([]byte, error) {
 	image, err := r.Apply(ctx, objects, recipe.Options{Procs: procs, Sink: d, Buffer: Buffer})
 	if ctx.Err() != nil || err == nil && d.image() == hex.EncodeToString(r.SHA256[:]) {
 		return image, err
 	}
-	if culprit := blame(r, names, objects, err); culprit != nil {
-		return nil, culprit
+	if culprits := blame(r, names, objects, err); len(culprits) > 0 {
+		return nil, culprits
 	}
 	return image, err
 }
@@ -118,15 +118,19 @@ func apply(ctx context.Context, r *recipe.Recipe, names []string, objects [][]by
 // image of the next module fits into.
 func (w *Welder) readObjects(ctx context.Context, names []string, want []recipe.Input) ([][]byte, error) {
 	var sum int64
+	var wrong inputErrors
 	for i, name := range names {
 		info, err := w.FS.Stat(name)
-		if err != nil {
-			return nil, &InputError{File: name, Err: err}
-		}
-		if info.IsRegular() && uint64(info.Size) != want[i].Size {
-			return nil, otherSize(name, info.Size, want[i])
+		switch {
+		case err != nil:
+			wrong = append(wrong, &InputError{File: name, Err: err})
+		case info.IsRegular() && uint64(info.Size) != want[i].Size:
+			wrong = append(wrong, otherSize(name, info.Size, want[i]))
 		}
 		sum += info.Size
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
 	}
 	room := make([]byte, sum)
 	objects := make([][]byte, len(names))
@@ -172,9 +176,9 @@ func otherObject(name, format string, args ...any) *InputError {
 	}
 }
 
-// blame finds the first object that is not the recipe's by its digest, nil if
-// all are; said is what applying the recipe gave.
-func blame(r *recipe.Recipe, names []string, objects [][]byte, said error) error {
+// blame finds the objects that are not the recipe's by their digests; said is
+// what applying the recipe gave.
+func blame(r *recipe.Recipe, names []string, objects [][]byte, said error) (wrong inputErrors) {
 	for i, data := range objects {
 		want := &r.Inputs[i]
 		sum := sha256.Sum256(data)
@@ -185,15 +189,16 @@ func blame(r *recipe.Recipe, names []string, objects [][]byte, said error) error
 			if r.Inputs[j].SHA256 == sum {
 				e := otherObject(names[i], "it is object %d (%s) and not object %d (%s)", j+1, r.Inputs[j].Name, i+1, want.Name)
 				e.hint = "list the objects in the order of the recipe; koweld recipe show has it"
-				return e
+				return inputErrors{e}
 			}
 		}
-		if e := (*recipe.InputError)(nil); errors.As(said, &e) && e.Input == want.Name {
-			return otherObject(names[i], "%s", e.Msg)
+		e := otherObject(names[i], "its digest is %x instead of %x", sum, want.SHA256)
+		if in := (*recipe.InputError)(nil); errors.As(said, &in) && in.Input == want.Name {
+			e = otherObject(names[i], "%s", in.Msg)
 		}
-		return otherObject(names[i], "its digest is %x instead of %x", sum, want.SHA256)
+		wrong = append(wrong, e)
 	}
-	return nil
+	return wrong
 }
 
 // differences are the sections in which an image is not the declared one, by

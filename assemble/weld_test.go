@@ -293,7 +293,7 @@ func TestWeldRefusesAnImageThatIsNotTheDeclaredOne(t *testing.T) {
 			var e *assemble.ImageError
 			require.ErrorAs(t, err, &e)
 			assert.Equal(t, "plain", e.Module)
-			assert.Equal(t, []assemble.Try{{Engine: assemble.EngineWhole, Size: tt.size, SHA256: tt.sha}}, e.Tries)
+			assert.Equal(t, []assemble.Try{{Engine: assemble.EngineWhole, File: "/obj/plain.ko", Size: tt.size, SHA256: tt.sha}}, e.Tries)
 			assert.Regexp(t, `^cannot weld plain.ko: image (digest|of \d+ bytes) .*is not the declared .*whole`, err.Error())
 			assert.NotEmpty(t, e.Hint())
 		})

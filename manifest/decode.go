@@ -49,7 +49,7 @@ const extension = "x-"
 // reserved are the keys that have no meaning yet and will have one.
 var reserved = []string{
 	"diverts", "quirks", "mode", "require", "userspace", "provides",
-	"replaces", "release", "rollout", "health", "type",
+	"release", "rollout", "health", "type",
 }
 
 // fields is a mapping whose keys have been checked.

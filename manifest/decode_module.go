@@ -115,22 +115,31 @@ func (d *decoder) install(f fields, name string, def defaults) string {
 
 func (d *decoder) image(v *value) Image {
 	m := d.fields(v, "sha256", "size")
-	return Image{SHA256: d.digest(m.need("sha256")), Size: d.size(m.need("size"))}
+	image := Image{SHA256: d.digest(m.need("sha256"))}
+	size := m.need("size")
+	if image.Size = d.size(size, maxImage, "an image"); size != nil && image.Size == 0 {
+		d.notSize(size) // unless it has been reported
+	}
+	return image
 }
 
-// size is a number of bytes, in decimal.
-func (d *decoder) size(v *value) int64 {
+func (d *decoder) notSize(v *value) {
+	d.errorf(v, "", "must be a positive decimal number, and is %s", v.text)
+}
+
+// size is a number of bytes, in decimal; most is how many what may have.
+func (d *decoder) size(v *value, most int64, what string) int64 {
 	if v == nil || !d.is(v, integer) {
 		return 0
 	}
 	var n int64
-	for _, c := range v.text {
-		if c < '0' || c > '9' || n == 0 && c == '0' {
-			d.errorf(v, "", "must be a positive decimal number, and is %s", v.text)
+	for i, c := range v.text {
+		if c < '0' || c > '9' || c == '0' && i == 0 && len(v.text) > 1 {
+			d.notSize(v)
 			return 0
 		}
-		if n = n*10 + int64(c-'0'); n > maxImage {
-			d.errorf(v, "", "%s bytes are more than an image may have (%d)", v.text, maxImage)
+		if n = n*10 + int64(c-'0'); n > most {
+			d.errorf(v, "", "%s bytes are more than %s may have (%d)", v.text, what, most)
 			return 0
 		}
 	}

@@ -8,17 +8,19 @@ import (
 // for it, no vars, no defaults. The order is that of koweld-manifest(5).
 type (
 	fullManifest struct {
-		Koweld     int          `yaml:"koweld"`
-		Package    string       `yaml:"package"`
-		Kernel     string       `yaml:"kernel"`
-		Needs      []string     `yaml:"needs,omitempty"`
-		Objects    string       `yaml:"objects"`
-		Signatures string       `yaml:"signatures"`
-		Signers    []fullSigner `yaml:"signers,omitempty"`
-		Linker     *fullLinker  `yaml:"linker,omitempty"`
-		Modules    []fullModule `yaml:"modules,omitempty"`
-		Files      []fullFile   `yaml:"files,omitempty"`
-		After      fullAfter    `yaml:"after"`
+		Koweld     int                    `yaml:"koweld"`
+		Package    string                 `yaml:"package"`
+		Replaces   []string               `yaml:"replaces,omitempty"`
+		Kernel     string                 `yaml:"kernel"`
+		Needs      []string               `yaml:"needs,omitempty"`
+		Objects    string                 `yaml:"objects"`
+		Signatures string                 `yaml:"signatures"`
+		Signers    []fullSigner           `yaml:"signers,omitempty"`
+		Linker     *fullLinker            `yaml:"linker,omitempty"`
+		Modules    []fullModule           `yaml:"modules,omitempty"`
+		Files      []fullFile             `yaml:"files,omitempty"`
+		Inputs     map[string]fullContent `yaml:"inputs,omitempty"` // is written sorted
+		After      fullAfter              `yaml:"after"`
 	}
 	fullSigner struct {
 		Certificate string `yaml:"certificate"`
@@ -63,6 +65,10 @@ type (
 		Install string `yaml:"install"`
 		Mode    string `yaml:"mode"`
 	}
+	fullContent struct {
+		Size   int64  `yaml:"size"`
+		SHA256 string `yaml:"sha256"`
+	}
 	fullAfter struct {
 		Depmod    bool   `yaml:"depmod"`
 		Initramfs string `yaml:"initramfs"`
@@ -74,7 +80,7 @@ type (
 // digest aside.
 func (m *Manifest) Expand() ([]byte, error) {
 	full := fullManifest{
-		Koweld: m.Version, Package: m.Package, Kernel: m.Kernel, Needs: m.Needs,
+		Koweld: m.Version, Package: m.Package, Replaces: m.Replaces, Kernel: m.Kernel, Needs: m.Needs,
 		Objects: m.Objects, Signatures: m.Signatures,
 		Linker: m.Linker.full(),
 		After:  fullAfter{m.After.Depmod, string(m.After.Initramfs)},
@@ -87,6 +93,12 @@ func (m *Manifest) Expand() ([]byte, error) {
 	}
 	for _, f := range m.Files {
 		full.Files = append(full.Files, fullFile{f.Source, f.Install, fmt.Sprintf("%04o", f.Mode)})
+	}
+	if len(m.Inputs) > 0 {
+		full.Inputs = make(map[string]fullContent, len(m.Inputs))
+	}
+	for name, c := range m.Inputs {
+		full.Inputs[name] = fullContent{c.Size, c.SHA256}
 	}
 	out, err := writeYAML(full)
 	if err != nil {

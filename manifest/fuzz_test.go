@@ -2,6 +2,7 @@ package manifest_test
 
 import (
 	"errors"
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,6 +25,13 @@ func meaning(m *manifest.Manifest) manifest.Manifest {
 			f.Link = inputsMeaning(f.Link)
 		})
 	})
+	if len(out.Inputs) > 0 {
+		out.Inputs = maps.Clone(out.Inputs)
+	}
+	for name, c := range out.Inputs {
+		c.Pos = manifest.Pos{}
+		out.Inputs[name] = c
+	}
 	if out.Linker != nil {
 		l := *out.Linker
 		l.Pos = manifest.Pos{}

@@ -23,15 +23,22 @@ type Manifest struct {
 	Version int    // key "koweld"; always 1
 	Needs   []string
 
-	Package    string // Debian package name
+	Package string // Debian package name
+	// Replaces are the Debian packages whose units' targets this one may take
+	// over, no two the same.
+	Replaces   []string
 	Kernel     string // release, as in uname -r
 	Objects    string // absolute folder
 	Signatures string // absolute folder
 	Signers    []Signer
 	Linker     *Linker // nil if not declared: a plain ld -r
-	Modules    []Module
-	Files      []File
-	After      After
+	// Inputs are the bytes that files below Objects, Signatures or elsewhere
+	// had when the manifest was written, by absolute path; nil if it does not
+	// say. Each of them is among [Manifest.Reads].
+	Inputs  map[string]Content
+	Modules []Module
+	Files   []File
+	After   After
 }
 
 // Signer is a certificate whose key may have signed the modules.

@@ -81,6 +81,11 @@ func (v *value) member(key string) *value {
 	return nil
 }
 
+// keyAt is key i of a mapping as a string of its own.
+func (v *value) keyAt(i int) *value {
+	return &value{node: &v.keys[i], up: v, key: v.keys[i].text, index: notInList}
+}
+
 // memberAt is value i of a mapping.
 func (v *value) memberAt(i int) *value {
 	return &value{node: &v.items[i], up: v, key: v.keys[i].text, index: notInList}

@@ -48,13 +48,15 @@ func (d *decoder) failed() error {
 // packageName: Policy 5.6.7, which is 5.6.1.
 var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
 
+const packageRule = "the name of a Debian package (Policy 5.6.7)"
+
 // kernelRelease is a file name and a word of depmod's command line; 64 bytes
 // are __NEW_UTS_LEN of linux/utsname.h.
 var kernelRelease = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+~_-]{0,63}$`)
 
 func (d *decoder) manifest(v *value, dir string) *Manifest {
-	f := d.fields(v, "koweld", "package", "kernel", "needs", "vars", "objects", "signatures",
-		"signers", "linker", "defaults", "modules", "files", "after", "diverts", "quirks")
+	f := d.fields(v, "koweld", "package", "replaces", "kernel", "needs", "vars", "objects", "signatures",
+		"signers", "linker", "defaults", "modules", "files", "inputs", "after", "diverts", "quirks")
 	d.emptyUntilLater(f.get("diverts"))
 	d.emptyUntilLater(f.get("quirks"))
 
@@ -62,7 +64,8 @@ func (d *decoder) manifest(v *value, dir string) *Manifest {
 	kernel := f.need("kernel")
 	d.declare(f.get("vars"), kernel)
 	m.Kernel = d.name(kernel, kernelRelease, "the release of a kernel")
-	m.Package = d.name(f.need("package"), packageName, "the name of a Debian package (Policy 5.6.7)")
+	m.Package = d.name(f.need("package"), packageName, packageRule)
+	m.Replaces = d.replaces(f.get("replaces"), m.Package)
 	m.Needs = d.needs(f.get("needs"))
 	m.Objects = d.folder(f, "objects", dir)
 	m.Signatures = d.folder(f, "signatures", dir)
@@ -85,6 +88,7 @@ func (d *decoder) manifest(v *value, dir string) *Manifest {
 		m.Files = append(m.Files, d.placed(v, m.Objects))
 	}
 	d.places(m, modules, files)
+	m.Inputs = d.knownInputs(f.get("inputs"), m)
 	return m
 }
 
@@ -113,6 +117,21 @@ func (d *decoder) emptyUntilLater(v *value) {
 	if v != nil && (v.kind != list || len(v.items) > 0) {
 		d.errorf(v, "it may be an empty list", "reserved for a later koweld")
 	}
+}
+
+// replaces are the packages that own stands in for.
+func (d *decoder) replaces(v *value, own string) []string {
+	var names []string
+	first := map[string]Pos{}
+	for _, e := range d.elements(v) {
+		name := d.name(e, packageName, packageRule)
+		if name != "" && name == own {
+			d.errorf(e, "leave it out: a package may always take over its own", "%s is the package itself", name)
+		}
+		d.once(first, e, name, "package")
+		names = append(names, name)
+	}
+	return names
 }
 
 // name is a string of a known form.

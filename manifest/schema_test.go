@@ -2,10 +2,12 @@ package manifest_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -58,6 +60,7 @@ var beyondSchema = map[string]string{
 	"file-below-file.yaml":     "across items",
 	"module-below-module.yaml": "across items",
 	"install-other-name.yaml":  "across fields",
+	"replaces-itself.yaml":     "across fields",
 	"flags-z-end.yaml":         "across items: -z and its keyword",
 	"flags-z-flag.yaml":        "across items: -z and its keyword",
 	"flags-keyword-alone.yaml": "across items: -z and its keyword",
@@ -65,6 +68,10 @@ var beyondSchema = map[string]string{
 
 	// Relative paths and folders.
 	"recipe-input-twice-spelt.yaml": "an absolute path is a relative one",
+	"inputs-twice-spelt.yaml":       "an absolute path is a relative one",
+	"inputs-unread.yaml":            "across fields: what reads an input",
+	"inputs-script-unread.yaml":     "across fields: what reads an input",
+	"inputs-unread-many.yaml":       "across fields: what reads an input",
 }
 
 var schema = sync.OnceValues(func() (*jsonschema.Resolved, error) {
@@ -216,6 +223,15 @@ func mutate(t *rapid.T, doc any) string {
 	}
 }
 
+// onlyUnread reports whether all that is wrong is that nothing reads an input any
+// more, which is not the schema's to know.
+func onlyUnread(err error) bool {
+	var list manifest.ErrorList
+	return errors.As(err, &list) && !slices.ContainsFunc(list, func(e *manifest.Error) bool {
+		return !strings.HasPrefix(e.Msg, "nothing reads ")
+	})
+}
+
 func TestSchemaAndDecoderAgreeOnMutants(t *testing.T) {
 	docs := corpus(t, "good")
 	accepted, refused := 0, 0
@@ -227,8 +243,9 @@ func TestSchemaAndDecoderAgreeOnMutants(t *testing.T) {
 		data, err := yaml.Marshal(v)
 		require.NoError(t, err)
 		_, err = manifest.Parse("mutant.yaml", data, host)
-		require.Equal(t, err == nil, accepts(t, data), "%s: %v\n%s", what, err, data)
-		if err == nil {
+		good := err == nil || onlyUnread(err)
+		require.Equal(t, good, accepts(t, data), "%s: %v\n%s", what, err, data)
+		if good {
 			accepted++
 		} else {
 			refused++

@@ -26,13 +26,17 @@ type app struct {
 	quiet   bool
 	wait    time.Duration
 
+	// script says that a maintainer script runs us: what did not happen is
+	// not worth a line, and another koweld is waited for.
+	script bool
+
 	results  []any
 	progress *progress
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer, environ []string) *app {
 	a := &app{stdin: stdin, out: stdout, stderr: stderr, environ: environ}
-	if a.inMaintainerScript() {
+	if a.script = a.getenv("DPKG_MAINTSCRIPT_NAME") != ""; a.script {
 		a.out = stderr
 	}
 	return a
@@ -47,9 +51,6 @@ func (a *app) getenv(name string) string {
 	}
 	return ""
 }
-
-// inMaintainerScript reports whether dpkg runs us.
-func (a *app) inMaintainerScript() bool { return a.getenv("DPKG_MAINTSCRIPT_NAME") != "" }
 
 // result adds v to the document of --json; otherwise text prints it for
 // people.

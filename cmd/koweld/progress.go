@@ -25,7 +25,7 @@ type progress struct {
 func (a *app) newProgress() *progress {
 	p := &progress{w: a.stderr}
 	f, ok := a.stderr.(*os.File)
-	if !ok || a.inMaintainerScript() || a.verbose || a.getenv("TERM") == "dumb" || a.getenv("TERM") == "" {
+	if !ok || a.script || a.verbose || a.getenv("TERM") == "dumb" || a.getenv("TERM") == "" {
 		return p
 	}
 	if ws, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil {
@@ -60,7 +60,7 @@ func (a *app) observer() func(unit.Event) {
 		defer p.mu.Unlock()
 		if e.Kind == unit.Welded {
 			switch {
-			case a.quiet:
+			case a.quiet, a.script && !a.verbose:
 			case p.width > 0:
 				p.overwrite(fmt.Sprintf("[%d/%d] %s  %s", e.Index, e.Total, e.Name, size(e.Size)))
 			default:
@@ -127,7 +127,7 @@ func (a *app) reportChange(c *unit.Change) {
 			if len(c.Steps) == 0 {
 				fmt.Fprintf(w, "%s: nothing to do\n", c.Package)
 			}
-		case a.quiet:
+		case a.quiet, a.script && c.Action == unit.Unchanged:
 		case c.Action == unit.Unchanged && c.Kernel == "":
 			fmt.Fprintf(w, "%s: nothing is installed\n", c.Package)
 		default:
@@ -137,6 +137,9 @@ func (a *app) reportChange(c *unit.Change) {
 			}
 			if c.Files > 0 {
 				what = append(what, count(c.Files, "file"))
+			}
+			if a.script {
+				fmt.Fprint(w, "koweld: ")
 			}
 			fmt.Fprintf(w, "%s: %s", c.Package, c.Action)
 			if len(what) > 0 {

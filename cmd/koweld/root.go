@@ -53,6 +53,7 @@ for, and DPKG_ROOT is the root.`,
 	root.AddCommand(
 		newInstallCommand(a),
 		newRemoveCommand(a),
+		newMaintscriptCommand(a),
 		newStatusCommand(a),
 		newVerifyCommand(a),
 		newRepairCommand(a),

@@ -60,6 +60,9 @@ func (a *app) printStatus(w io.Writer, st *unit.Status) {
 		}
 		fmt.Fprintln(w)
 	}
+	if st.IsParked() {
+		fmt.Fprintln(w, "  kept for dpkg to put back or to drop")
+	}
 	for _, d := range st.Altered {
 		fmt.Fprintf(w, "  %s %s\n", d.Path, d.Problem)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"koweld/internal/fsys"
 	"koweld/internal/tool"
@@ -57,10 +58,22 @@ func (a *app) system() (*unit.System, func(), error) {
 		}
 	}
 	// dpkg's maintainer scripts have nobody to try again for them.
-	if a.inMaintainerScript() {
+	if a.script {
 		s.Wait = -1
 	}
+	if running {
+		s.Kernel = runningKernel()
+	}
 	return s, func() { _ = below.Close() }, nil
+}
+
+// runningKernel is what uname -r prints, or "".
+func runningKernel() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
 }
 
 // epoch is SOURCE_DATE_EPOCH, or zero (reproducible-builds.org). What is no

@@ -19,6 +19,7 @@ import (
 	"koweld/assemble/modsig"
 	"koweld/assemble/modsig/modsigtest"
 	"koweld/internal/crash"
+	"koweld/internal/dpkg"
 	"koweld/internal/fsys"
 	"koweld/internal/fsys/faultfs"
 	"koweld/internal/tool"
@@ -179,11 +180,22 @@ type scenario struct {
 	name    string
 	prepare func(h *host)
 	run     func(sys *unit.System) error
+	// between says that dpkg is in the middle of something: repair would take
+	// back what it has done so far.
+	between bool
 }
 
 func install(version string) func(*unit.System) error {
 	return func(sys *unit.System) error {
 		_, err := sys.Install(context.Background(), []string{manifestOf(version)}, unit.Options{})
+		return err
+	}
+}
+
+// called is a call of the package's maintainer script.
+func called(script, action string) func(*unit.System) error {
+	return func(sys *unit.System) error {
+		_, err := sys.Maintscript(context.Background(), "acme", dpkg.Call{Script: dpkg.Script(script), Action: action})
 		return err
 	}
 }
@@ -238,7 +250,41 @@ var scenarios = []scenario{
 			return err
 		},
 	},
+	{
+		name: "prerm remove",
+		prepare: func(h *host) {
+			h.originals()
+			h.declare("new", []int{1, 2, 3}, "new", 0o640)
+			h.install("new")
+		},
+		run:     called("prerm", "remove"),
+		between: true,
+	},
+	{
+		name: "postinst abort-remove",
+		prepare: func(h *host) {
+			h.originals()
+			h.declare("new", []int{1, 2, 3}, "new", 0o640)
+			h.install("new")
+			h.called("prerm", "remove")
+		},
+		run:     called("postinst", "abort-remove"),
+		between: true,
+	},
+	{
+		name: "postrm remove",
+		prepare: func(h *host) {
+			h.originals()
+			h.declare("new", []int{1, 2, 3}, "new", 0o640)
+			h.install("new")
+			h.called("prerm", "remove")
+		},
+		run:     called("postrm", "remove"),
+		between: true,
+	},
 }
+
+func (h *host) called(script, action string) { require.NoError(h.t, called(script, action)(system(h))) }
 
 // originals puts files of nobody where the package's will be.
 func (h *host) originals() {
@@ -292,7 +338,9 @@ func TestKilledCommands(t *testing.T) {
 				subject := s.subject(newHost(t, packing))
 				power := crash.New(t, subject)
 				t.Log("power:", power.Power())
-				subject.Recover, subject.Anew = repair, s.name == "repair"
+				if !s.between {
+					subject.Recover, subject.Anew = repair, s.name == "repair"
+				}
 				t.Log("kill and repair:", crash.New(t, subject).Kill())
 			})
 		}

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,6 +20,9 @@ const (
 	Active State = "active"
 	// Pending: placed, but an effect listed in Pending is still to be done.
 	Pending State = "pending"
+	// Removed: taken back by a prerm. The bytes are kept, each under its
+	// parked name, until the postrm drops them or an abort puts them back.
+	Removed State = "removed"
 )
 
 // Record says what was done for a package.
@@ -62,7 +67,25 @@ type File struct {
 	Module *Module `json:"module,omitempty"`
 	// Original is the file of nobody that lay there before.
 	Original *Original `json:"original,omitempty"`
-	Unknown  unknowns  `json:"-"`
+	// Parked is where the file is kept in the state Removed; "" if it was
+	// not there to be kept.
+	Parked  string   `json:"parked,omitempty"`
+	Unknown unknowns `json:"-"`
+}
+
+// At is where the file is, or should be: at its path, or parked.
+func (f *File) At() string {
+	if f.Parked != "" {
+		return f.Parked
+	}
+	return f.Path
+}
+
+// ParkedName is the name that a file is kept under: in the same folder, and
+// without ".ko", which depmod would index.
+func ParkedName(name string) string {
+	base := strings.NewReplacer("%", "%25", ".", "%2e").Replace(path.Base(name))
+	return path.Join(path.Dir(name), ".weld-gone-"+base)
 }
 
 // Module says how a module came to be.
@@ -120,13 +143,18 @@ const (
 	EffectInitramfs Effect = "initramfs" // the initramfs holds an older set
 )
 
-// Find returns the file at a path, or nil.
-func (r *Record) Find(path string) *File {
+// IsParked reports whether a file is kept to be put back.
+func (r *Record) IsParked() bool {
+	return r != nil && slices.ContainsFunc(r.Files, func(f File) bool { return f.Parked != "" })
+}
+
+// Find returns the file whose path is name, or nil.
+func (r *Record) Find(name string) *File {
 	if r == nil {
 		return nil
 	}
 	for i := range r.Files {
-		if r.Files[i].Path == path {
+		if r.Files[i].Path == name {
 			return &r.Files[i]
 		}
 	}

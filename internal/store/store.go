@@ -39,6 +39,11 @@ func (s *Store) Packages() string { return path.Join(s.Dir, "packages") }
 // Saved is the folder of what a package replaced or an admin changed.
 func (s *Store) Saved(pkg string) string { return path.Join(s.Dir, "saved", pkg) }
 
+// SavedAgain is the n-th such folder, from 2 on, for an original whose name in
+// those before it is taken. No package has a name with ~ in it, and what lies
+// below tells by its name alone where it belongs.
+func (s *Store) SavedAgain(pkg string, n int) string { return fmt.Sprintf("%s~%d", s.Saved(pkg), n) }
+
 // Scratch is a folder for what no one needs after the run.
 func (s *Store) Scratch() string { return path.Join(s.Dir, "scratch") }
 
@@ -184,11 +189,20 @@ func Encode(r *Record) ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// EncodeSums writes the digests of a record's files as sha256sum -z does.
+// EncodeSums writes the digests of a record's files, and behind them those of
+// the originals that are saved, as sha256sum -z does. A removed file that was
+// not kept is not listed.
 func EncodeSums(r *Record) []byte {
 	var b []byte
-	for _, f := range r.Files {
-		b = fmt.Appendf(b, "%s  %s\x00", f.SHA256, f.Path)
+	for i := range r.Files {
+		if f := &r.Files[i]; r.State != Removed || f.Parked != "" {
+			b = fmt.Appendf(b, "%s  %s\x00", f.SHA256, f.At())
+		}
+	}
+	for i := range r.Files {
+		if o := r.Files[i].Original; o != nil {
+			b = fmt.Appendf(b, "%s  %s\x00", o.SHA256, o.Saved)
+		}
 	}
 	return b
 }

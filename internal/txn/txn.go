@@ -240,6 +240,25 @@ func (tx *Tx) Stage(i int, c Content) (fsys.Info, Digest, error) {
 	return info, d, nil
 }
 
+// StageLink is Stage with the file that is at from, in the same folder, whose
+// digest is known: it gets a second name, and no byte is written. Where there
+// are no second names it is an error that [NoLinks] knows, and nothing is staged.
+func (tx *Tx) StageLink(i int, from string, d Digest) error {
+	o := tx.ops[i]
+	if err := tx.m.FS.Link(from, o.Staged); err != nil {
+		return fmt.Errorf("cannot stage %s: %w", o.Path, err)
+	}
+	tx.staged[i] = d
+	return nil
+}
+
+// NoLinks reports whether an error says that a file system gives no second
+// name to a file: it cannot, or not to this one (link(2)).
+func NoLinks(err error) bool {
+	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) ||
+		errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EXDEV)
+}
+
 func (tx *Tx) stage(o Op, c Content) (info fsys.Info, d Digest, err error) {
 	fsx := tx.m.FS
 	f, err := fsx.Create(o.Staged, fs.FileMode(o.Mode))

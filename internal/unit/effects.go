@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,45 +13,28 @@ import (
 	"koweld/internal/fsys"
 	"koweld/internal/store"
 	"koweld/internal/tool"
+	"koweld/internal/txn"
 	"koweld/manifest"
 )
 
 // planEffects completes a plan with depmod, and the record with what has to
-// follow: an effect that cannot be done now is remembered and retried.
-func (s *System) planEffects(ctx context.Context, f *facts, p *plan, m *manifest.Manifest, c *Change, d depth) error {
+// follow: an effect that cannot be done now, or is done at the end of dpkg's
+// run, is remembered.
+func (s *System) planEffects(ctx context.Context, f *facts, p *plan, m *manifest.Manifest, c *Change, d depth, opts Options) error {
 	r := p.record
 	r.Depmod = m.After.Depmod && len(m.Modules) > 0
 	r.Initramfs = string(m.After.Initramfs)
 	r.State = store.Active
-	pending := func(e store.Effect) bool { return f.old != nil && slices.Contains(f.old.Pending, e) }
 	if m.After.Depmod {
-		kernels := []string{m.Kernel}
-		if f.old != nil && f.old.Kernel != m.Kernel {
-			kernels = append(kernels, f.old.Kernel)
-		}
-		missing, err := s.kernelFacts(f, kernels...)
-		if err != nil {
+		if err := s.planDepmod(f, p, c, d, opts); err != nil {
 			return err
-		}
-		overdue := pending(store.EffectDepmod)
-		if d == byBytes && f.old != nil && !overdue {
-			stale, err := s.verifyIndex(f.old)
-			if err != nil {
-				return err
-			}
-			overdue = len(stale) > 0
-		}
-		changed := f.indexModules(p, overdue)
-		if missing && changed {
-			r.Pending = append(r.Pending, store.EffectDepmod)
-			c.Warnings = append(c.Warnings, "depmod is not on PATH: modprobe will not find the modules until koweld repair finds it")
 		}
 	}
 	needed, err := s.wantsInitramfs(ctx, m.After.Initramfs, m.Kernel, moduleNames(m), p)
 	if err != nil {
 		return err
 	}
-	if needed || pending(store.EffectInitramfs) && m.After.Initramfs != manifest.InitramfsNever {
+	if needed || f.pending(store.EffectInitramfs) && m.After.Initramfs != manifest.InitramfsNever {
 		r.Pending = append(r.Pending, store.EffectInitramfs)
 	}
 	if len(r.Pending) > 0 {
@@ -60,6 +44,87 @@ func (s *System) planEffects(ctx context.Context, f *facts, p *plan, m *manifest
 		return err
 	}
 	return nil
+}
+
+// pending reports whether an effect of the last run is still to be done.
+func (f *facts) pending(e store.Effect) bool {
+	return f.old != nil && slices.Contains(f.old.Pending, e)
+}
+
+// planDepmod plans depmod in the transaction, or notes it as pending.
+func (s *System) planDepmod(f *facts, p *plan, c *Change, d depth, opts Options) error {
+	r := p.record
+	kernels := []string{r.Kernel}
+	if f.old != nil && f.old.Kernel != r.Kernel {
+		kernels = append(kernels, f.old.Kernel)
+	}
+	missing, err := s.kernelFacts(f, kernels...)
+	if err != nil {
+		return err
+	}
+	overdue := f.pending(store.EffectDepmod)
+	if d == byBytes && f.old != nil && !overdue {
+		stale, err := s.verifyIndex(f.old)
+		if err != nil {
+			return err
+		}
+		overdue = len(stale) > 0
+	}
+	if opts.Later && len(kernels) == 1 && r.Kernel != s.Kernel && (overdue || p.touchesModules()) {
+		waits, err := s.indexKnows(f, p)
+		if err != nil {
+			return err
+		}
+		if waits {
+			r.Pending = append(r.Pending, store.EffectDepmod)
+			return nil
+		}
+	}
+	changed := f.indexModules(p, overdue)
+	if missing && changed {
+		r.Pending = append(r.Pending, store.EffectDepmod)
+		c.Warnings = append(c.Warnings, "depmod is not on PATH: modprobe will not find the modules until koweld repair finds it")
+	}
+	return nil
+}
+
+// indexKnows reports whether the index names every module that a plan places,
+// and none that it removes: then modprobe finds what is placed, by the names
+// that were there, until depmod has run.
+func (s *System) indexKnows(f *facts, p *plan) (bool, error) {
+	var placed []string
+	for _, o := range p.ops {
+		if !isModuleOp(o) {
+			continue
+		}
+		rel, below := strings.CutPrefix(o.Path, path.Join(modulesDir, p.record.Kernel)+"/")
+		if o.Kind == txn.Remove || !below {
+			return false, nil
+		}
+		placed = append(placed, rel)
+	}
+	folder, there := f.kernels[p.record.Kernel]
+	if !there {
+		return false, nil
+	}
+	dep, err := fsys.ReadFile(s.FS, path.Join(folder, "modules.dep"), indexLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("cannot read the module index: %w", err)
+	}
+	outranked, err := txn.JudgeIndex(dep, placed)
+	var unknown *txn.DepmodError
+	if errors.As(err, &unknown) {
+		return false, nil
+	}
+	return len(outranked) == 0, err
+}
+
+// initramfsWhen is when a record says that the initramfs is made anew.
+func initramfsWhen(r *store.Record) manifest.Initramfs {
+	return manifest.Initramfs(cmp.Or(r.Initramfs, string(manifest.InitramfsNever)))
 }
 
 func moduleNames(m *manifest.Manifest) []string {
@@ -136,45 +201,6 @@ func holdsModule(listing string, modules []string) bool {
 	return false
 }
 
-// runEffects does what is pending after changes, without the lock, and notes
-// in the records what is done. What fails stays pending and is a warning: the
-// unit is placed.
-func (s *System) runEffects(ctx context.Context, changes []Change) error {
-	var errs []error
-	for i := range changes {
-		c := &changes[i]
-		if !slices.Contains(c.Pending, store.EffectInitramfs) || c.Action == Planned {
-			continue
-		}
-		if err := s.updateInitramfs(ctx, c.Kernel); err != nil {
-			s.warn(c, fmt.Sprintf("%v; koweld repair will try again", err))
-			continue
-		}
-		errs = append(errs, s.locked(ctx, func() error { return s.effectDone(ctx, c, store.EffectInitramfs) }))
-	}
-	return errors.Join(errs...)
-}
-
-// warn notes a warning after a change was reported.
-func (s *System) warn(c *Change, text string) {
-	c.Warnings = append(c.Warnings, text)
-	s.observe(Event{Kind: Warning, Unit: c.Package, Detail: text})
-}
-
-// effectDone takes an effect off the record of a package.
-func (s *System) effectDone(ctx context.Context, c *Change, e store.Effect) error {
-	r, err := s.store().Load(c.Package)
-	if err != nil || r == nil {
-		return err
-	}
-	r.Pending = slices.DeleteFunc(r.Pending, func(p store.Effect) bool { return p == e })
-	if len(r.Pending) == 0 {
-		r.State = store.Active
-	}
-	c.Pending = r.Pending
-	return s.rewriteRecord(ctx, r, c)
-}
-
 func (s *System) updateInitramfs(ctx context.Context, kernel string) error {
 	if !s.Running {
 		return fmt.Errorf("cannot make %s anew from outside its root", initramfsOf(kernel))
@@ -183,18 +209,4 @@ func (s *System) updateInitramfs(ctx context.Context, kernel string) error {
 		return fmt.Errorf("cannot make %s anew: %w", initramfsOf(kernel), err)
 	}
 	return nil
-}
-
-// rewriteRecord replaces the record of a package and nothing else.
-func (s *System) rewriteRecord(ctx context.Context, r *store.Record, c *Change) error {
-	f := &facts{
-		pkg: r.Package, st: s.store(), uid: s.UID, gid: s.GID,
-		folders: make(map[string]bool), saved: make(map[string]bool), state: make(map[string]*fsys.Info),
-	}
-	if err := s.stateFacts(f); err != nil {
-		return err
-	}
-	p := &plan{record: r}
-	f.placeState(p)
-	return s.apply(ctx, nil, p, c)
 }

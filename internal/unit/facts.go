@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -63,6 +64,14 @@ func (s *System) newFacts(ctx context.Context, pkg string, m *manifest.Manifest,
 			}
 			if err := s.compare(f.targets[rec.Path], rec, d); err != nil {
 				return nil, err
+			}
+			if rec.Parked != "" {
+				if err := s.lookAt(f, rec.Parked); err != nil {
+					return nil, err
+				}
+				if err := s.compare(f.targets[rec.Parked], rec, d); err != nil {
+					return nil, err
+				}
 			}
 			if rec.Original != nil {
 				if err := s.lookAt(f, rec.Original.Saved); err != nil {
@@ -238,7 +247,34 @@ func (s *System) readInput(name string) ([]byte, error) {
 
 // stateFacts looks at koweld's own files.
 func (s *System) stateFacts(f *facts) error {
-	for _, name := range []string{f.st.RecordPath(f.pkg), f.st.SumsPath(f.pkg), path.Join(f.st.Saved(f.pkg), "x")} {
+	blocker, err := s.lookAbove(f, path.Join(f.st.Saved(f.pkg), "x"))
+	if err != nil {
+		return err
+	}
+	if blocker != "" {
+		return &TargetError{Path: f.st.Saved(f.pkg), Reason: blocker + " is not a folder"}
+	}
+	if err := s.recordFacts(f, f.pkg); err != nil {
+		return err
+	}
+	folders, err := s.FS.ReadDir(f.st.Saved(""))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot look at %s: %w", f.st.Saved(""), err)
+	}
+	for _, e := range folders {
+		if name := e.Name(); name == f.pkg || strings.HasPrefix(name, f.pkg+"~") {
+			f.folders[f.st.Saved(name)] = true
+			if err := s.walkSaved(f, f.st.Saved(name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// recordFacts looks at a package's record and its digests.
+func (s *System) recordFacts(f *facts, pkg string) error {
+	for _, name := range []string{f.st.RecordPath(pkg), f.st.SumsPath(pkg)} {
 		blocker, err := s.lookAbove(f, name)
 		if err != nil {
 			return err
@@ -246,15 +282,13 @@ func (s *System) stateFacts(f *facts) error {
 		if blocker != "" {
 			return &TargetError{Path: name, Reason: blocker + " is not a folder"}
 		}
-	}
-	for _, name := range []string{f.st.RecordPath(f.pkg), f.st.SumsPath(f.pkg)} {
 		info, err := lstat(s.FS, name)
 		if err != nil {
 			return fmt.Errorf("cannot look at %s: %w", name, err)
 		}
 		f.state[name] = info
 	}
-	return s.walkSaved(f, f.st.Saved(f.pkg))
+	return nil
 }
 
 // walkSaved notes what lies below the package's saved folder.

@@ -39,7 +39,8 @@ const (
 	Unchanged Action = "unchanged"
 	Removed   Action = "removed"
 	Repaired  Action = "repaired"
-	Planned   Action = "planned" // with --dry-run
+	PutBack   Action = "put back" // after a removal that dpkg gave up
+	Planned   Action = "planned"  // with --dry-run
 )
 
 // KeptFile tells where bytes that are not ours were moved.
@@ -57,13 +58,13 @@ func (s *System) Install(ctx context.Context, args []string, opts Options) ([]Ch
 		if err != nil {
 			return nil, err
 		}
-		return s.install(ctx, m, byStat, opts.DryRun)
+		return s.install(ctx, m, byStat, opts)
 	})
-	return changes, errors.Join(err, s.runEffects(ctx, changes))
+	return changes, errors.Join(err, s.runEffects(ctx, changes, opts))
 }
 
 // install brings one unit to what its manifest declares.
-func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, dryRun bool) (*Change, error) {
+func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, opts Options) (*Change, error) {
 	if len(m.Modules) > 0 {
 		folder := path.Join(modulesDir, m.Kernel)
 		if info, err := s.FS.Stat(folder); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
@@ -75,6 +76,16 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, dry
 	old, err := s.store().Load(m.Package)
 	if err != nil {
 		return nil, err
+	}
+	if old.IsParked() && !opts.DryRun {
+		// First what was, then what is declared: if that cannot be formed,
+		// the older set serves.
+		if _, err := s.putBack(ctx, old); err != nil {
+			return nil, err
+		}
+		if old, err = s.store().Load(m.Package); err != nil {
+			return nil, err
+		}
 	}
 	f, err := s.newFacts(ctx, m.Package, m, old, d)
 	if err != nil {
@@ -88,7 +99,7 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, dry
 		Package: m.Package, Kernel: m.Kernel, Action: Installed,
 		Modules: len(m.Modules), Files: len(m.Files),
 	}
-	if err := s.planEffects(ctx, f, p, m, c, d); err != nil {
+	if err := s.planEffects(ctx, f, p, m, c, d, opts); err != nil {
 		return nil, err
 	}
 	unchanged, err := s.isUnchanged(p, old)
@@ -101,12 +112,9 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, dry
 		s.report(p, c)
 		return c, nil
 	}
-	f.placeState(p)
-	if dryRun {
-		c.Action = Planned
-		for _, o := range p.ops {
-			c.Steps = append(c.Steps, o.String())
-		}
+	f.placeState(p, p.record)
+	if opts.DryRun {
+		c.plan(p)
 		return c, nil
 	}
 	if err := s.checkSpace(p); err != nil {
@@ -118,6 +126,14 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, dry
 	c.Pending = p.record.Pending
 	s.report(p, c)
 	return c, nil
+}
+
+// plan notes what would be done.
+func (c *Change) plan(p *plan) {
+	c.Action = Planned
+	for _, o := range p.ops {
+		c.Steps = append(c.Steps, o.String())
+	}
 }
 
 // isUnchanged reports whether a plan would do nothing and record nothing new.
@@ -227,6 +243,8 @@ func (s *System) stageAll(ctx context.Context, tx *txn.Tx, m *manifest.Manifest,
 		switch {
 		case o.Kind != txn.Place || src.state != notState:
 			continue
+		case src.link != nil:
+			err = s.stageLink(tx, i, src)
 		case src.copy != "":
 			err = s.stageCopy(tx, i, src, p)
 		case src.want.file != nil:
@@ -375,16 +393,45 @@ func (s *System) stageFile(tx *txn.Tx, i int, src source, p *plan) error {
 	return nil
 }
 
-// stageState stages the record and the digests, once all others are staged.
+// stageLink stages a file that is there already, by a second name; where there
+// are none, a copy of it.
+func (s *System) stageLink(tx *txn.Tx, i int, src source) error {
+	digest := txn.Digest{SHA256: src.link.SHA256, Size: src.link.Size}
+	err := tx.StageLink(i, src.from, digest)
+	if err == nil || !txn.NoLinks(err) {
+		return err
+	}
+	f, err := s.FS.Open(src.from)
+	if err != nil {
+		return fmt.Errorf("cannot copy %s: %w", src.from, err)
+	}
+	defer f.Close()
+	info, got, err := tx.Stage(i, txn.Content{
+		Mtime: time.Unix(0, src.link.Mtime),
+		Write: func(w io.Writer) error {
+			_, err := io.Copy(w, f)
+			return err
+		},
+	})
+	if err == nil && got != digest {
+		err = &txn.ChangedError{Path: src.from}
+	}
+	if src.link.Ino != 0 {
+		src.link.Ino = info.Ino
+	}
+	return err
+}
+
+// stageState stages the records and their digests, once all others are staged.
 func (s *System) stageState(tx *txn.Tx, p *plan) error {
 	for i := range p.ops {
 		var data []byte
 		var err error
-		switch p.sources[i].state {
+		switch src := p.sources[i]; src.state {
 		case recordFile:
-			data, err = store.Encode(p.record)
+			data, err = store.Encode(src.rec)
 		case sumsFile:
-			data = store.EncodeSums(p.record)
+			data = store.EncodeSums(src.rec)
 		default:
 			continue
 		}

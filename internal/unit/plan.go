@@ -61,9 +61,12 @@ func (t *target) refusal() string {
 type source struct {
 	want  *want           // form it
 	file  int             // with want: the index in the record's files
+	link  *store.File     // or it is the file of this record, by a second name
+	from  string          // with link: where that is now
 	copy  string          // or copy this file
 	meta  *store.Original // with this metadata; nil: that of the file itself
 	state stateFile       // or it is one of koweld's own
+	rec   *store.Record   // with state: what it tells of
 }
 
 type stateFile int
@@ -174,16 +177,19 @@ func planRemove(f *facts) *plan {
 	for i := range slices.Backward(f.old.Files) {
 		f.takeBack(p, f.targets[f.old.Files[i].Path])
 	}
-	f.removeState(p)
-	for _, dir := range slices.Backward(f.old.Dirs) {
-		p.add(txn.Op{Kind: txn.Rmdir, Path: dir}, source{})
-	}
 	return p
 }
 
+// rmdirs plans that the folders go that were made for the package.
+func (f *facts) rmdirs(p *plan) {
+	for _, dir := range slices.Backward(f.old.Dirs) {
+		p.add(txn.Op{Kind: txn.Rmdir, Path: dir}, source{})
+	}
+}
+
 // takeBack removes a recorded file and gives the original back. What is not
-// ours is kept.
-func (f *facts) takeBack(p *plan, t *target) {
+// ours is kept. It reports whether the original is no longer saved.
+func (f *facts) takeBack(p *plan, t *target) (givenBack bool) {
 	if t.there != nil && !t.there.IsRegular() {
 		// Somebody made it a link or a folder: it is theirs, and so is
 		// the way back to what was there before.
@@ -191,7 +197,7 @@ func (f *facts) takeBack(p *plan, t *target) {
 		if o := t.rec.Original; o != nil && f.targets[o.Saved].there != nil {
 			p.kept = append(p.kept, keep{from: t.path, to: o.Saved, original: true})
 		}
-		return
+		return false
 	}
 	if t.there != nil && !t.ours {
 		f.keepChanged(p, t)
@@ -210,7 +216,7 @@ func (f *facts) takeBack(p *plan, t *target) {
 		if t.there != nil {
 			p.add(txn.Op{Kind: txn.Remove, Path: t.path, Was: seen(t.there)}, source{})
 		}
-		return
+		return false
 	}
 	p.add(txn.Op{
 		Kind: txn.Place, Path: t.path, Mode: uint32(o.Mode), UID: o.UID, GID: o.GID, Was: seen(t.there),
@@ -219,11 +225,16 @@ func (f *facts) takeBack(p *plan, t *target) {
 	for dir := path.Dir(o.Saved); len(dir) > len(f.st.Saved("")); dir = path.Dir(dir) {
 		p.add(txn.Op{Kind: txn.Rmdir, Path: dir}, source{})
 	}
+	return true
 }
 
 // saveOriginal copies a file of nobody to the saved folder.
 func (f *facts) saveOriginal(p *plan, t *target) *store.Original {
-	to := f.savedName(t.path, "")
+	to := path.Join(f.st.Saved(f.pkg), t.path)
+	for n := 2; f.saved[to]; n++ {
+		to = path.Join(f.st.SavedAgain(f.pkg, n), t.path)
+	}
+	f.saved[to] = true
 	f.copyTo(p, t, to)
 	return &store.Original{
 		Saved: to, Mode: store.Mode(t.there.Mode.Perm()), UID: t.there.UID, GID: t.there.GID,
@@ -233,7 +244,12 @@ func (f *facts) saveOriginal(p *plan, t *target) *store.Original {
 
 // keepChanged copies bytes that somebody put in the place of ours.
 func (f *facts) keepChanged(p *plan, t *target) {
-	to := f.savedName(t.path, ".changed")
+	base := path.Join(f.st.Saved(f.pkg), t.path) + ".changed"
+	to := base
+	for n := 2; f.saved[to]; n++ {
+		to = base + "." + strconv.Itoa(n)
+	}
+	f.saved[to] = true
 	f.copyTo(p, t, to)
 	p.kept = append(p.kept, keep{from: t.path, to: to})
 }
@@ -243,17 +259,6 @@ func (f *facts) copyTo(p *plan, t *target, to string) {
 	p.add(txn.Op{
 		Kind: txn.Place, Path: to, Mode: uint32(t.there.Mode.Perm()), UID: t.there.UID, GID: t.there.GID,
 	}, source{copy: t.path})
-}
-
-// savedName is a free name below the package's saved folder.
-func (f *facts) savedName(name, suffix string) string {
-	base := path.Join(f.st.Saved(f.pkg), name) + suffix
-	to := base
-	for n := 2; f.saved[to]; n++ {
-		to = base + "." + strconv.Itoa(n)
-	}
-	f.saved[to] = true
-	return to
 }
 
 // mkdirs plans the folders that lead to dir and returns them, outermost
@@ -271,16 +276,16 @@ func (f *facts) mkdirs(p *plan, dir string) []string {
 	return missing
 }
 
-// placeState plans the record and the digests.
-func (f *facts) placeState(p *plan) {
-	record, sums := f.st.RecordPath(f.pkg), f.st.SumsPath(f.pkg)
+// placeState plans a record and its digests.
+func (f *facts) placeState(p *plan, r *store.Record) {
+	record, sums := f.st.RecordPath(r.Package), f.st.SumsPath(r.Package)
 	f.mkdirs(p, path.Dir(record))
-	p.add(txn.Op{Kind: txn.Place, Path: sums, Mode: 0o644, UID: f.uid, GID: f.gid, Was: seen(f.state[sums])}, source{state: sumsFile})
-	p.add(txn.Op{Kind: txn.Place, Path: record, Mode: 0o644, UID: f.uid, GID: f.gid, Was: seen(f.state[record])}, source{state: recordFile})
+	p.add(txn.Op{Kind: txn.Place, Path: sums, Mode: 0o644, UID: f.uid, GID: f.gid, Was: seen(f.state[sums])}, source{state: sumsFile, rec: r})
+	p.add(txn.Op{Kind: txn.Place, Path: record, Mode: 0o644, UID: f.uid, GID: f.gid, Was: seen(f.state[record])}, source{state: recordFile, rec: r})
 }
 
-func (f *facts) removeState(p *plan) {
-	for _, name := range []string{f.st.SumsPath(f.pkg), f.st.RecordPath(f.pkg)} {
+func (f *facts) removeState(p *plan, pkg string) {
+	for _, name := range []string{f.st.SumsPath(pkg), f.st.RecordPath(pkg)} {
 		if info := f.state[name]; info != nil {
 			p.add(txn.Op{Kind: txn.Remove, Path: name, Was: seen(info)}, source{})
 		}
@@ -301,7 +306,7 @@ func (f *facts) indexModules(p *plan, overdue bool) (changed bool) {
 				continue
 			}
 			run = true
-			if p.sources[i].want != nil {
+			if src := p.sources[i]; src.want != nil || src.link != nil {
 				op.Watch = append(op.Watch, rel)
 			}
 		}

@@ -1,13 +1,11 @@
 package unit
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 
 	"koweld/internal/store"
-	"koweld/manifest"
 )
 
 // Remove takes packages back from their records: what was placed goes, the
@@ -15,7 +13,14 @@ import (
 // record is done already.
 func (s *System) Remove(ctx context.Context, pkgs []string, opts Options) ([]Change, error) {
 	changes, err := s.changeEach(ctx, opts.DryRun, given(pkgs), func(pkg string) (*Change, error) {
-		return s.remove(ctx, pkg, opts.DryRun)
+		old, err := s.store().Load(pkg)
+		if err != nil {
+			return nil, err
+		}
+		if old == nil {
+			return &Change{Package: pkg, Action: Unchanged}, nil
+		}
+		return s.remove(ctx, old, opts)
 	})
 	s.leaveInitramfs(ctx, changes)
 	return changes, err
@@ -30,70 +35,28 @@ func (s *System) leaveInitramfs(ctx context.Context, changes []Change) {
 			continue
 		}
 		if err := s.updateInitramfs(ctx, c.Kernel); err != nil {
-			s.warn(c, fmt.Sprintf("%v; run update-initramfs -u -k %s", err, c.Kernel))
+			text := fmt.Sprintf("%v; run update-initramfs -u -k %s", err, c.Kernel)
+			c.Warnings = append(c.Warnings, text)
+			s.observe(Event{Kind: Warning, Unit: c.Package, Detail: text})
 			continue
 		}
 		c.Pending = nil
 	}
 }
 
-func (s *System) remove(ctx context.Context, pkg string, dryRun bool) (*Change, error) {
-	old, err := s.store().Load(pkg)
+// remove takes a record back, whatever its state.
+func (s *System) remove(ctx context.Context, old *store.Record, opts Options) (*Change, error) {
+	if old.State == store.Removed {
+		return s.drop(ctx, old, opts)
+	}
+	f, err := s.newFacts(ctx, old.Package, nil, old, byBytes)
 	if err != nil {
 		return nil, err
-	}
-	if old == nil {
-		return &Change{Package: pkg, Action: Unchanged}, nil
-	}
-	f, err := s.newFacts(ctx, pkg, nil, old, byBytes)
-	if err != nil {
-		return nil, err
-	}
-	c := &Change{Package: pkg, Kernel: old.Kernel, Action: Removed}
-	for i := range old.Files {
-		if old.Files[i].Module != nil {
-			c.Modules++
-		} else {
-			c.Files++
-		}
 	}
 	p := planRemove(f)
-	if old.Depmod {
-		missing, err := s.kernelFacts(f, old.Kernel)
-		if err != nil {
-			return nil, err
-		}
-		if f.indexModules(p, f.modulesGone()) && missing {
-			c.Warnings = append(c.Warnings, fmt.Sprintf(
-				"depmod is not on PATH: run depmod %s when it is", old.Kernel))
-		}
-	}
-	stays, err := s.wantsInitramfs(ctx, manifest.Initramfs(cmp.Or(old.Initramfs, string(manifest.InitramfsNever))),
-		old.Kernel, old.ModuleNames(), p)
-	if err != nil {
+	c := removal(old)
+	if err := s.planRemoved(ctx, f, p, c); err != nil {
 		return nil, err
 	}
-	if stays {
-		c.Pending = append(c.Pending, store.EffectInitramfs)
-	}
-	if dryRun {
-		c.Action = Planned
-		for _, o := range p.ops {
-			c.Steps = append(c.Steps, o.String())
-		}
-		return c, nil
-	}
-	p.record = &store.Record{}
-	err = s.apply(ctx, nil, p, c)
-	if noRoom(err) && p.onlyRemoves() {
-		// What makes room must not need any.
-		var warnings []string
-		warnings, err = s.txn().RemoveInPlace(ctx, pkg, p.recordLast(f.st))
-		c.Warnings = append(c.Warnings, warnings...)
-	}
-	if err != nil {
-		return nil, err
-	}
-	s.report(p, c)
-	return c, nil
+	return c, s.applyRemoval(ctx, f, p, c, opts)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+
+	"koweld/internal/store"
 )
 
 // Repair ends interrupted runs and makes verify pass again: what is missing
@@ -14,7 +16,7 @@ func (s *System) Repair(ctx context.Context, pkgs []string, opts Options) ([]Cha
 	inFlight, _ := s.txn().InFlight() // recovery says what is wrong with it
 	list := func() ([]string, error) { return s.known(pkgs) }
 	changes, err := s.changeEach(ctx, opts.DryRun, list, func(pkg string) (*Change, error) {
-		c, err := s.repair(ctx, pkg, opts.DryRun)
+		c, err := s.repair(ctx, pkg, opts)
 		var none *NoRecordError
 		if errors.As(err, &none) && slices.Contains(inFlight, pkg) {
 			// Its first install was taken back: that is the repair.
@@ -22,10 +24,10 @@ func (s *System) Repair(ctx context.Context, pkgs []string, opts Options) ([]Cha
 		}
 		return c, err
 	})
-	return changes, errors.Join(err, s.runEffects(ctx, changes))
+	return changes, errors.Join(err, s.runEffects(ctx, changes, opts))
 }
 
-func (s *System) repair(ctx context.Context, pkg string, dryRun bool) (*Change, error) {
+func (s *System) repair(ctx context.Context, pkg string, opts Options) (*Change, error) {
 	r, err := s.store().Load(pkg)
 	if err != nil {
 		return nil, err
@@ -33,9 +35,17 @@ func (s *System) repair(ctx context.Context, pkg string, dryRun bool) (*Change, 
 	if r == nil {
 		return nil, &NoRecordError{Package: pkg}
 	}
+	if r.State == store.Removed && !r.IsParked() {
+		c := removal(r)
+		c.Pending = r.Pending
+		return c, nil
+	}
 	m, err := s.Load(r.Manifest.Path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
+			if r.State == store.Removed {
+				return s.remove(ctx, r, opts) // dpkg's removal was killed
+			}
 			v, verr := s.verify(pkg, nil)
 			if verr == nil && len(v.Differences) == 0 {
 				return &Change{Package: pkg, Kernel: r.Kernel, Action: Unchanged}, nil
@@ -44,7 +54,7 @@ func (s *System) repair(ctx context.Context, pkg string, dryRun bool) (*Change, 
 		}
 		return nil, err
 	}
-	c, err := s.install(ctx, m, byBytes, dryRun)
+	c, err := s.install(ctx, m, byBytes, opts)
 	if err == nil && c.Action == Installed {
 		c.Action = Repaired
 	}

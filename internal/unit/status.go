@@ -66,14 +66,15 @@ func (s *System) Status(pkgs []string) ([]Status, error) {
 		st := Status{Record: r, Interrupted: interrupted}
 		for i := range r.Files {
 			rec := &r.Files[i]
-			there, err := lstat(s.FS, rec.Path)
+			there, err := lstat(s.FS, rec.At())
 			switch {
+			case r.State == store.Removed && rec.Parked == "":
 			case err != nil:
 				errs = append(errs, err)
 			case there == nil:
-				st.Altered = append(st.Altered, Difference{Path: rec.Path, Problem: "is missing"})
+				st.Altered = append(st.Altered, Difference{Path: rec.At(), Problem: "is missing"})
 			case !there.IsRegular() || there.Size != rec.Size || there.Mtime.UnixNano() != rec.Mtime:
-				st.Altered = append(st.Altered, Difference{Path: rec.Path, Problem: "was touched since it was placed"})
+				st.Altered = append(st.Altered, Difference{Path: rec.At(), Problem: "was touched since it was placed"})
 			}
 		}
 		all = append(all, st)

@@ -53,8 +53,10 @@ type System struct {
 	// what differs between two builds of an image is kept out of the records
 	// (SOURCE_DATE_EPOCH).
 	Epoch time.Time
-	// Running says that the root is the running system.
+	// Running says that the root is the running system, and Kernel which
+	// kernel runs it (uname -r); "" elsewhere.
 	Running bool
+	Kernel  string
 	// Observe is told what happens, one call at a time.
 	Observe func(Event)
 }
@@ -178,6 +180,8 @@ func (s *System) recover(ctx context.Context) error {
 type Options struct {
 	// DryRun plans and changes nothing.
 	DryRun bool
+	// Later leaves what can wait to the end of dpkg's run: see [Trigger].
+	Later bool
 }
 
 // changeEach applies change to every argument of a list, each a unit of its

@@ -61,6 +61,8 @@ func union(a, b []string) []string {
 
 var interrupted = Difference{Problem: "a run was interrupted; koweld repair ends it"}
 
+var halfRemoved = Difference{Problem: "was taken back for a removal that did not end; dpkg, or koweld repair, ends it or puts it back"}
+
 // known returns the packages to look at: those given, or all with a record.
 func (s *System) known(pkgs []string) ([]string, error) {
 	if len(pkgs) > 0 {
@@ -86,17 +88,20 @@ func (s *System) verify(pkg string, inFlight []string) (*Verification, error) {
 	}
 	for i := range r.Files {
 		rec := &r.Files[i]
-		t := &target{path: rec.Path}
-		if t.there, err = lstat(s.FS, rec.Path); err == nil {
+		if r.State == store.Removed && rec.Parked == "" {
+			continue
+		}
+		t := &target{path: rec.At()}
+		if t.there, err = lstat(s.FS, rec.At()); err == nil {
 			err = s.compare(t, rec, byBytes)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("cannot verify %s: %w", rec.Path, err)
+			return nil, fmt.Errorf("cannot verify %s: %w", rec.At(), err)
 		}
 		v.Files++
 		v.Bytes += rec.Size
 		if problem := t.problem(); problem != "" {
-			v.Differences = append(v.Differences, Difference{Path: rec.Path, Problem: problem})
+			v.Differences = append(v.Differences, Difference{Path: rec.At(), Problem: problem})
 		}
 	}
 	problem, err := s.sumsProblem(r)
@@ -108,6 +113,10 @@ func (s *System) verify(pkg string, inFlight []string) (*Verification, error) {
 	}
 	for _, e := range r.Pending {
 		v.Differences = append(v.Differences, Difference{Problem: string(e) + " is still to be done"})
+	}
+	if r.IsParked() {
+		v.Differences = append(v.Differences, halfRemoved)
+		return v, nil
 	}
 	index, err := s.verifyIndex(r)
 	v.Differences = append(v.Differences, index...)
@@ -153,23 +162,31 @@ func (s *System) verifyIndex(r *store.Record) ([]Difference, error) {
 		return nil, nil
 	}
 	folder := path.Join(modulesDir, r.Kernel)
-	dep, err := fsys.ReadFile(s.FS, path.Join(folder, "modules.dep"), 256<<20)
+	dep, err := fsys.ReadFile(s.FS, path.Join(folder, "modules.dep"), indexLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return []Difference{{Path: path.Join(folder, "modules.dep"), Problem: "is missing"}}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot verify the module index: %w", err)
 	}
-	var ours []string
-	for i := range r.Files {
-		if rel, below := strings.CutPrefix(r.Files[i].Path, folder+"/"); below && r.Files[i].Module != nil {
-			ours = append(ours, rel)
-		}
-	}
-	_, err = txn.JudgeIndex(dep, ours)
+	_, err = txn.JudgeIndex(dep, modulesBelow(r, folder))
 	var left *txn.DepmodError
 	if errors.As(err, &left) {
 		return []Difference{{Path: path.Join(folder, left.Module), Problem: "is not in modules.dep"}}, nil
 	}
 	return nil, err
+}
+
+// indexLimit bounds what is read of modules.dep, in bytes.
+const indexLimit = 256 << 20
+
+// modulesBelow are the modules of a record, relative to a kernel's folder.
+func modulesBelow(r *store.Record, folder string) []string {
+	var names []string
+	for i := range r.Files {
+		if rel, below := strings.CutPrefix(r.Files[i].Path, folder+"/"); below && r.Files[i].Module != nil {
+			names = append(names, rel)
+		}
+	}
+	return names
 }

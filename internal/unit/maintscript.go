@@ -1,0 +1,131 @@
+package unit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"koweld/internal/dpkg"
+	"koweld/internal/store"
+)
+
+// Maintscript does what a call of a package's maintainer script asks for: see
+// [Rules]. A call that is not known is a warning.
+func (s *System) Maintscript(ctx context.Context, pkg string, call dpkg.Call) ([]Change, error) {
+	rule, known := ruleFor(pkg, call)
+	if !known {
+		s.observe(Event{Kind: Warning, Unit: pkg, Detail: fmt.Sprintf("nothing is done for %q, which is no call that is known", call)})
+		return nil, nil
+	}
+	switch rule.Do {
+	case leave:
+		return nil, nil
+	case settle:
+		return nil, s.Settle(ctx)
+	case park, drop:
+		if shared, err := s.isShared(ctx, pkg); err != nil || shared {
+			return nil, err
+		}
+	}
+	later, err := s.later(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opts := Options{Later: later}
+	changes, err := s.changeEach(ctx, false, given([]string{pkg}), func(pkg string) (*Change, error) {
+		return s.react(ctx, rule.Do, pkg, opts)
+	})
+	if rule.Do == drop && !opts.Later {
+		s.leaveInitramfs(ctx, changes)
+		return changes, err
+	}
+	return changes, errors.Join(err, s.runEffects(ctx, changes, opts))
+}
+
+func (s *System) react(ctx context.Context, do Reaction, pkg string, opts Options) (*Change, error) {
+	if do == form {
+		m, err := s.Load(pkg)
+		if err != nil {
+			return nil, err
+		}
+		return s.install(ctx, m, byStat, opts)
+	}
+	old, err := s.store().Load(pkg)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case old == nil:
+	case do == revive:
+		return s.revive(ctx, old, opts)
+	case do == drop:
+		return s.remove(ctx, old, opts)
+	case do == park && old.State != store.Removed:
+		return s.park(ctx, old, opts)
+	}
+	return &Change{Package: pkg, Action: Unchanged}, nil
+}
+
+// isShared reports whether another instance of the package is installed, of
+// another architecture (Multi-Arch: same): the modules are its as well.
+func (s *System) isShared(ctx context.Context, pkg string) (bool, error) {
+	db, err := s.dpkg()
+	if err != nil || db == nil {
+		return false, err
+	}
+	instances, err := db.Instances(ctx, pkg)
+	if err != nil {
+		return false, err
+	}
+	for _, i := range instances {
+		if i.Arch != s.Arch && i.HasFiles() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// revive puts back what was before dpkg gave up: what is parked. What is
+// neither parked nor placed is formed anew if the inputs are still those.
+func (s *System) revive(ctx context.Context, old *store.Record, opts Options) (*Change, error) {
+	if old.IsParked() {
+		return s.putBack(ctx, old)
+	}
+	broken, err := s.isBroken(old)
+	if err != nil {
+		return nil, err
+	}
+	m, merr := s.Load(old.Manifest.Path)
+	switch {
+	case broken && merr != nil:
+		return nil, merr
+	case broken:
+		return s.install(ctx, m, byStat, opts)
+	case merr == nil && m.SHA256 != old.Manifest.SHA256:
+		s.observe(Event{
+			Kind: Warning, Unit: old.Package,
+			Detail: fmt.Sprintf("the modules of version %s stay, those that its manifest declares now are not placed", old.PkgVer),
+		})
+	}
+	return &Change{Package: old.Package, Kernel: old.Kernel, Action: Unchanged}, nil
+}
+
+// isBroken reports whether a recorded file is not as it was placed, by a look
+// at size, time and inode.
+func (s *System) isBroken(r *store.Record) (bool, error) {
+	for i := range r.Files {
+		rec := &r.Files[i]
+		t := &target{path: rec.Path}
+		var err error
+		if t.there, err = lstat(s.FS, rec.Path); err == nil {
+			err = s.compare(t, rec, byStat)
+		}
+		if err != nil {
+			return false, fmt.Errorf("cannot look at %s: %w", rec.Path, err)
+		}
+		if !t.intact {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,200 @@
+package unit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"koweld/internal/fsys"
+	"koweld/internal/store"
+	"koweld/internal/txn"
+)
+
+// Trigger is the dpkg trigger by which koweld's own package does at the end of
+// a run of dpkg what is pending, once for each kernel.
+const Trigger = "koweld"
+
+// ownPackage is the package that ships koweld.
+const ownPackage = "koweld"
+
+// later reports whether what follows a change may wait for the end of dpkg's
+// run: whether koweld's package will be called then.
+func (s *System) later(ctx context.Context) (bool, error) {
+	db, err := s.dpkg()
+	if err != nil || db == nil {
+		return false, err
+	}
+	return db.Listens(ctx, ownPackage, Trigger)
+}
+
+// runEffects does what is pending after changes, without the lock, or has it
+// done later.
+func (s *System) runEffects(ctx context.Context, changes []Change, opts Options) error {
+	var kernels []string
+	for i := range changes {
+		if c := &changes[i]; len(c.Pending) > 0 && c.Action != Planned {
+			kernels = append(kernels, c.Kernel)
+		}
+	}
+	if len(kernels) == 0 {
+		return nil
+	}
+	if opts.Later {
+		db, err := s.dpkg()
+		if err == nil && db != nil {
+			err = db.Activate(ctx, Trigger)
+		}
+		if err == nil {
+			return nil
+		}
+		s.observe(Event{Kind: Warning, Unit: ownPackage, Detail: err.Error() + "; what should have waited is done now"})
+	}
+	slices.Sort(kernels)
+	done, err := s.settle(ctx, slices.Compact(kernels))
+	for i := range changes {
+		c := &changes[i]
+		if r, known := done[c.Package]; known {
+			c.Pending = r.pending
+			c.Warnings = append(c.Warnings, r.warnings...)
+		}
+	}
+	return err
+}
+
+// Settle does what is pending for any unit, once for each kernel.
+func (s *System) Settle(ctx context.Context) error {
+	records, err := s.store().LoadAll()
+	errs := []error{err}
+	var kernels []string
+	for _, r := range records {
+		if len(r.Pending) > 0 {
+			kernels = append(kernels, r.Kernel)
+		}
+	}
+	slices.Sort(kernels)
+	done, err := s.settle(ctx, slices.Compact(kernels))
+	errs = append(errs, err)
+	for _, r := range done {
+		if s.Running {
+			errs = append(errs, r.failed)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// settled is what became of a unit's effects.
+type settled struct {
+	pending  []store.Effect // that are left
+	failed   error          // why one is left
+	warnings []string
+}
+
+// settle does the effects of kernels: depmod under the lock and in one
+// transaction with the records, the initramfs without it, for it takes long.
+// An initramfs that cannot be made stays pending and is a warning: the modules
+// are placed.
+func (s *System) settle(ctx context.Context, kernels []string) (map[string]settled, error) {
+	done := make(map[string]settled)
+	var errs []error
+	for _, kernel := range kernels {
+		err := s.locked(ctx, func() error { return s.settleIndex(ctx, kernel, done) })
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		waiting, err := s.awaiting(kernel, store.EffectInitramfs)
+		if err != nil || len(waiting) == 0 {
+			errs = append(errs, err)
+			continue
+		}
+		if err := s.updateInitramfs(ctx, kernel); err != nil {
+			text := fmt.Sprintf("%v; koweld repair will try again", err)
+			for _, r := range waiting {
+				done[r.Package] = settled{pending: r.Pending, failed: err, warnings: []string{text}}
+			}
+			s.observe(Event{Kind: Warning, Unit: waiting[0].Package, Detail: text})
+			continue
+		}
+		errs = append(errs, s.locked(ctx, func() error {
+			waiting, err := s.awaiting(kernel, store.EffectInitramfs)
+			if err != nil {
+				return err
+			}
+			return s.effectDone(ctx, waiting, store.EffectInitramfs, nil, done)
+		}))
+	}
+	return done, errors.Join(errs...)
+}
+
+// awaiting are the records of a kernel for which an effect is pending.
+func (s *System) awaiting(kernel string, e store.Effect) ([]*store.Record, error) {
+	records, err := s.store().LoadAll()
+	return slices.DeleteFunc(records, func(r *store.Record) bool {
+		return r.Kernel != kernel || !slices.Contains(r.Pending, e)
+	}), err
+}
+
+// settleIndex runs depmod for a kernel if it is pending for a unit.
+func (s *System) settleIndex(ctx context.Context, kernel string, done map[string]settled) error {
+	waiting, err := s.awaiting(kernel, store.EffectDepmod)
+	if err != nil || len(waiting) == 0 {
+		return err
+	}
+	f := &facts{kernels: make(map[string]string)}
+	missing, err := s.kernelFacts(f, kernel)
+	if err != nil || missing {
+		return err // it stays pending, as was said
+	}
+	var ops []txn.Op
+	if folder, there := f.kernels[kernel]; there {
+		op := txn.Op{Kind: txn.Depmod, Kernel: kernel, Folder: folder}
+		for _, r := range waiting {
+			op.Watch = append(op.Watch, modulesBelow(r, folder)...)
+		}
+		ops = append(ops, op)
+	}
+	return s.effectDone(ctx, waiting, store.EffectDepmod, ops, done)
+}
+
+// effectDone takes an effect off records, in one transaction with the operations
+// that are the effect. A record of what is removed goes when nothing is left to
+// be done.
+func (s *System) effectDone(ctx context.Context, records []*store.Record, e store.Effect, ops []txn.Op, done map[string]settled) error {
+	if len(records) == 0 {
+		return nil
+	}
+	f := &facts{
+		st: s.store(), uid: s.UID, gid: s.GID,
+		folders: make(map[string]bool), state: make(map[string]*fsys.Info),
+	}
+	p := &plan{}
+	for _, r := range records {
+		if err := s.recordFacts(f, r.Package); err != nil {
+			return err
+		}
+		r.Pending = slices.DeleteFunc(r.Pending, func(p store.Effect) bool { return p == e })
+		if len(r.Pending) == 0 && r.State == store.Removed && len(r.Files) == 0 {
+			f.removeState(p, r.Package)
+			continue
+		}
+		if len(r.Pending) == 0 && r.State == store.Pending {
+			r.State = store.Active
+		}
+		f.placeState(p, r)
+	}
+	for _, o := range ops {
+		p.add(o, source{})
+	}
+	c := &Change{Package: records[0].Package}
+	if err := s.apply(ctx, nil, p, c); err != nil {
+		return err
+	}
+	for _, w := range c.Warnings {
+		s.observe(Event{Kind: Warning, Unit: c.Package, Detail: w})
+	}
+	for _, r := range records {
+		done[r.Package] = settled{pending: r.Pending}
+	}
+	return nil
+}
