@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -52,6 +53,13 @@ const clash = "usr/share/acme/clash"
 func (l *lab) packAll(t *testing.T) {
 	for _, d := range l.debsOf(t) {
 		l.debs[d.key()] = l.pack(t, d)
+		for _, names := range []map[string]string{d.files, d.links} {
+			for name := range names {
+				for ; name != "."; name = path.Dir(name) {
+					l.shipped[name] = true
+				}
+			}
+		}
 	}
 }
 

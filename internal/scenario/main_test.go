@@ -16,8 +16,11 @@ type lab struct {
 	koweld string            // the program
 	debs   map[string]string // packages by name and version, as "modules-1.0"
 	sets   map[string]set
-	seen   contents
-	judged bool // koweld and its snippets are there
+	// shipped are all names that packages ship, with the folders they lie in.
+	shipped map[string]bool
+	seen    contents
+	firsts  sync.Map // roots to copy, being made once
+	judged  bool     // koweld and its snippets are there
 }
 
 var shared struct {
@@ -50,7 +53,7 @@ func theLab(t *testing.T) *lab {
 			dir, err = os.MkdirTemp("", "koweld-scenario-")
 		}
 		require.NoError(t, err)
-		l := &lab{dir: dir, koweld: filepath.Join(dir, "koweld"), debs: map[string]string{}}
+		l := &lab{dir: dir, koweld: filepath.Join(dir, "koweld"), debs: map[string]string{}, shipped: map[string]bool{}}
 		shared.lab = l
 		build := exec.Command("go", "build", "-buildvcs=false", "-o", l.koweld, "koweld/cmd/koweld")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")

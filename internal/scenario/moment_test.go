@@ -20,8 +20,12 @@ type moment struct {
 	// open is that a run of koweld was killed: names of two sets may be there, and
 	// the next run makes them one.
 	open bool
-	// strange are module names at which no whole module of a known set lies.
+	// strange are module names at which no whole module of a known set lies, names
+	// that no package, no set and no admin explains, and what is missing.
 	strange []string
+	// stale are names in depmod's index of files that are gone, unindexed are those of
+	// modules that it lacks.
+	stale, unindexed []string
 }
 
 // What koweld keeps.
@@ -69,6 +73,16 @@ func (s *scene) look() (moment, error) {
 		return m, err
 	}
 	m.open = len(journals) > 0
+	if m.stale, m.unindexed, err = s.index(placed); err != nil {
+		return m, err
+	}
+	if !m.open {
+		unexplained, err := s.unexplained(placed, parked)
+		if err != nil {
+			return m, err
+		}
+		m.strange = append(m.strange, unexplained...)
+	}
 	m.set = s.nameOf(placed, parked)
 	if len(staged) > 0 && !m.open {
 		m.set += fmt.Sprintf(", left over: %v", staged)
@@ -77,6 +91,70 @@ func (s *scene) look() (moment, error) {
 		m.set += s.recordOf(m.set)
 	}
 	return m, nil
+}
+
+// index compares modules.dep with the modules that are there.
+func (s *scene) index(placed set) (stale, unindexed []string, err error) {
+	text, err := os.ReadFile(filepath.Join(s.root, folder, "modules.dep"))
+	if err != nil {
+		return nil, nil, err
+	}
+	indexed := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		name, _, _ := strings.Cut(line, ":")
+		name = folder + "/" + name
+		if indexed[name] = true; placed[name] == "" {
+			stale = append(stale, name)
+		}
+	}
+	for name := range placed {
+		if strings.Contains(path.Base(name), ".ko") && !indexed[name] {
+			unindexed = append(unindexed, name)
+		}
+	}
+	return stale, unindexed, nil
+}
+
+// unexplained lists the names that neither the root had before, nor a package or
+// a set has, and those of before that are gone.
+func (s *scene) unexplained(placed, parked set) ([]string, error) {
+	explained := map[string]bool{}
+	for _, files := range []set{placed, parked} {
+		for name := range files {
+			for ; name != "."; name = path.Dir(name) {
+				explained[name] = true
+			}
+		}
+	}
+	for _, name := range s.recordedDirs() {
+		explained[name] = true
+	}
+	var lines []string
+	found := map[string]bool{}
+	err := fs.WalkDir(os.DirFS(s.root), ".", func(name string, _ fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case name == "var/lib/dpkg" || name == stateDir:
+			found[name] = true
+			return fs.SkipDir
+		case strings.HasPrefix(path.Base(name), ".weld"): // counted with the sets
+			return nil
+		}
+		found[name] = true
+		shipped := strings.TrimSuffix(strings.TrimSuffix(name, ".dpkg-new"), ".dpkg-tmp")
+		if s.base[name] == "" && !s.shipped[shipped] && !explained[name] {
+			lines = append(lines, "+"+name)
+		}
+		return nil
+	})
+	for name := range s.base {
+		if !found[name] && !strings.HasPrefix(name, stateDir) {
+			lines = append(lines, "-"+name)
+		}
+	}
+	slices.Sort(lines)
+	return lines, err
 }
 
 // known reports whether some set has that module.

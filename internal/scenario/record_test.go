@@ -35,6 +35,24 @@ func (s *scene) recordOf(name string) string {
 	return s.listOf(at + ".sha256")
 }
 
+// recordedDirs are the folders that koweld made: they go with the package, not
+// with the version that needed them.
+func (s *scene) recordedDirs() []string {
+	var record struct{ Dirs []string }
+	text, err := os.ReadFile(filepath.Join(s.root, recordDir, packages["modules"]+".json"))
+	if err != nil || json.Unmarshal(text, &record) != nil {
+		return nil
+	}
+	for i, name := range record.Dirs {
+		name = strings.TrimPrefix(name, "/")
+		if strings.HasPrefix(name, "lib/") {
+			name = "usr/" + name
+		}
+		record.Dirs[i] = name
+	}
+	return record.Dirs
+}
+
 // listOf says what is wrong with the list that removal by shell alone takes.
 func (s *scene) listOf(name string) string {
 	text, err := os.ReadFile(name)

@@ -55,6 +55,7 @@ func (s *scene) tree() tree {
 			if !strings.HasPrefix(filepath.Base(name), "modules.") {
 				line += fmt.Sprintf(" %d.%09d", st.Mtim.Sec, st.Mtim.Nsec)
 			}
+			line += note(name)
 		}
 		found[rel] = line
 		return nil
@@ -62,6 +63,19 @@ func (s *scene) tree() tree {
 	require.NoError(s.t, err)
 	return found
 }
+
+// note is the attribute that the admin's file has, where the file system keeps
+// such.
+func note(name string) string {
+	buf := make([]byte, 100)
+	n, err := unix.Lgetxattr(name, attribute, buf)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf(" %s=%q", attribute, buf[:n])
+}
+
+const attribute = "user.note"
 
 // since lists what is different from an older tree, as diff does.
 func (now tree) since(old tree) []string {
