@@ -1,6 +1,8 @@
 package scenario
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,6 +33,7 @@ var shared struct {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if shared.lab != nil {
+		printTallies(os.Stdout)
 		_ = os.RemoveAll(shared.dir)
 	}
 	os.Exit(code)
@@ -48,6 +51,7 @@ func theLab(t *testing.T) *lab {
 		}
 	}
 	shared.Do(func() {
+		readSources(t)
 		dir, err := os.MkdirTemp("/dev/shm", "koweld-scenario-")
 		if err != nil {
 			dir, err = os.MkdirTemp("", "koweld-scenario-")
@@ -65,6 +69,24 @@ func theLab(t *testing.T) *lab {
 	})
 	require.NotNil(t, shared.lab, "the lab could not be made, see the first test")
 	return shared.lab
+}
+
+// readSources looks at each file that koweld is made of. The go command, which
+// keeps results of tests, notes what a test looks at: else it would not see that
+// koweld, which is built by another go, has changed.
+func readSources(t *testing.T) {
+	for _, top := range []string{"assemble", "cmd", "debian", "internal", "manifest"} {
+		err := filepath.WalkDir(filepath.Join("../..", top), func(name string, _ fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err == nil {
+				_, err = os.Stat(name)
+			}
+			return err
+		})
+		require.NoError(t, err)
+	}
 }
 
 // width is how much is tried: "" little, "full" what CI does, "all".

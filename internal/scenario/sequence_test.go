@@ -23,6 +23,7 @@ func TestSequences(t *testing.T) {
 				}
 				t.Parallel()
 				s := newScene(t, l, r)
+				defer s.countScenario()
 				s.begin(sc)
 				for i, st := range sc.steps {
 					s.play(st, i+1)
