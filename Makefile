@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build demo demo-nvidia check test corpus test-recipe test-signatures test-dpkg test-crash-mutations fuzz bench man clean
+.PHONY: help build demo demo-nvidia check test corpus test-recipe test-signatures test-dpkg test-crash-mutations test-call-mutations fuzz bench man clean
 .DEFAULT_GOAL := build
 
 build: ## build ./koweld, static
@@ -34,7 +34,10 @@ test-dpkg: ## each call of a maintainer script, made by dpkg of four releases (m
 	@KOWELD_TEST=all testdata/dpkg/test.sh
 
 test-crash-mutations: ## leave out or swap each step of the transaction: the proof must notice (10 minutes)
-	@$(GO) run ./tools/mutate
+	@$(GO) run ./tools/mutate transaction
+
+test-call-mutations: ## meet each call of dpkg in another way: the scripts must notice (minutes)
+	@$(GO) run ./tools/mutate calls
 
 # FUZZ_CPU is what each target gets in all; what it has had already is in the ledger.
 FUZZ_CPU ?= 1h

@@ -31,6 +31,7 @@ type app struct {
 	script bool
 
 	results  []any
+	problems []problem
 	progress *progress
 }
 
@@ -91,23 +92,9 @@ type problem struct {
 // exit prints the error, or the document, and returns the exit code.
 func (a *app) exit(err error) int {
 	code := exitCode(err)
-	var problems []problem
-	for _, e := range flatten(err) {
-		if errors.Is(e, errSaid) {
-			continue
-		}
-		p := problem{Error: e.Error(), Hint: hint(e)}
-		problems = append(problems, p)
-		if a.json {
-			continue
-		}
-		fmt.Fprintf(a.stderr, "koweld: error: %s\n", strings.TrimSpace(p.Error))
-		if p.Hint != "" {
-			fmt.Fprintf(a.stderr, "koweld: hint: %s\n", p.Hint)
-		}
-	}
+	a.report(err)
 	if a.json {
-		d := document{Version: 1, Results: a.results, Errors: problems, Exit: code}
+		d := document{Version: 1, Results: a.results, Errors: a.problems, Exit: code}
 		if d.Results == nil {
 			d.Results = []any{}
 		}
@@ -118,6 +105,24 @@ func (a *app) exit(err error) int {
 		}
 	}
 	return code
+}
+
+// report says what went wrong, or keeps it for the document.
+func (a *app) report(err error) {
+	for _, e := range flatten(err) {
+		if errors.Is(e, errSaid) {
+			continue
+		}
+		p := problem{Error: e.Error(), Hint: hint(e)}
+		a.problems = append(a.problems, p)
+		if a.json {
+			continue
+		}
+		fmt.Fprintf(a.stderr, "koweld: error: %s\n", strings.TrimSpace(p.Error))
+		if p.Hint != "" {
+			fmt.Fprintf(a.stderr, "koweld: hint: %s\n", p.Hint)
+		}
+	}
 }
 
 // flatten returns the errors of an errors.Join, one a unit.

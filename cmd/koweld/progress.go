@@ -142,6 +142,9 @@ func (a *app) reportChange(c *unit.Change) {
 				fmt.Fprint(w, "koweld: ")
 			}
 			fmt.Fprintf(w, "%s: %s", c.Package, c.Action)
+			if c.Action == unit.Waits {
+				fmt.Fprintf(w, " for kernel %s, which is not installed", c.Kernel)
+			}
 			if len(what) > 0 {
 				fmt.Fprintf(w, " (%s for kernel %s)", strings.Join(what, ", "), c.Kernel)
 			}

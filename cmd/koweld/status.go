@@ -42,6 +42,9 @@ func (a *app) printStatus(w io.Writer, st *unit.Status) {
 	if st.Kernel != "" {
 		fmt.Fprintf(w, ", kernel %s", st.Kernel)
 	}
+	if st.Reason != "" {
+		fmt.Fprintf(w, ": %s", st.Reason)
+	}
 	fmt.Fprintln(w)
 	for i := range st.Files {
 		f := &st.Files[i]

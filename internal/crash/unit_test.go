@@ -93,6 +93,7 @@ func newHost(t *testing.T, p packing) *host {
 	}
 	h.write(modules+"/kernel/other.ko", "not ours", 0o644)
 	h.write(modules+"/modules.order", "kernel/other.ko\n", 0o644)
+	h.write(modules+"/modules.builtin", "", 0o644)
 	h.write("/in/signer.der", string(signer().Cert.Raw), 0o644)
 	h.mkdir("/var/lib")
 	return h
@@ -138,10 +139,15 @@ func (h *host) module(n int) string {
 // declare writes a version of the package: the numbered modules and two files,
 // all of which have the text in them.
 func (h *host) declare(version string, numbers []int, text string, mode fs.FileMode) {
+	h.declareAs("package: acme", version, numbers, text, mode)
+}
+
+// declareAs is declare with the line of the package, and others.
+func (h *host) declareAs(lines, version string, numbers []int, text string, mode fs.FileMode) {
 	in := "/in/" + version
 	var b strings.Builder
-	fmt.Fprintf(&b, "koweld: 1\npackage: acme\nkernel: %s\nsigners: [{certificate: /in/signer.der, sha256: %s}]\nmodules:\n",
-		kernel, modsig.Fingerprint(signer().Cert))
+	fmt.Fprintf(&b, "koweld: 1\n%s\nkernel: %s\nsigners: [{certificate: /in/signer.der, sha256: %s}]\nmodules:\n",
+		lines, kernel, modsig.Fingerprint(signer().Cert))
 	for _, n := range numbers {
 		image := fmt.Sprintf("%s%s %d", plain(h.t), text, n)
 		source := fmt.Sprintf("%s/m%d.ko", in, n)
@@ -249,6 +255,16 @@ var scenarios = []scenario{
 			_, err := sys.Remove(context.Background(), []string{"acme"}, unit.Options{})
 			return err
 		},
+	},
+	{
+		name: "take over from another package",
+		prepare: func(h *host) {
+			h.originals()
+			h.declare("old", []int{1, 2, 3}, "old", 0o640)
+			h.install("old")
+			h.declareAs("package: heir\nreplaces: [acme]", "new", []int{1, 2}, "new", 0o640)
+		},
+		run: install("new"),
 	},
 	{
 		name: "prerm remove",

@@ -20,6 +20,8 @@ const (
 	Active State = "active"
 	// Pending: placed, but an effect listed in Pending is still to be done.
 	Pending State = "pending"
+	// Waiting: nothing is placed until the kernel is installed.
+	Waiting State = "waiting"
 	// Removed: taken back by a prerm. The bytes are kept, each under its
 	// parked name, until the postrm drops them or an abort puts them back.
 	Removed State = "removed"
@@ -34,6 +36,7 @@ type Record struct {
 	State    State    `json:"state"`
 	Reason   string   `json:"reason,omitempty"`
 	Manifest Manifest `json:"manifest"`
+	Replaces []string `json:"replaces,omitempty"` // packages that leave it its targets
 	Files    []File   `json:"files"`
 	Dirs     []string `json:"dirs,omitempty"`    // made for it, outermost first
 	Pending  []Effect `json:"pending,omitempty"` // still to be done

@@ -30,23 +30,24 @@ func (s *System) planEffects(ctx context.Context, f *facts, p *plan, m *manifest
 			return err
 		}
 	}
-	needed, err := s.wantsInitramfs(ctx, m.After.Initramfs, m.Kernel, moduleNames(m), p)
-	if err != nil {
-		return err
-	}
-	if needed || f.pending(store.EffectInitramfs) && m.After.Initramfs != manifest.InitramfsNever {
-		r.Pending = append(r.Pending, store.EffectInitramfs)
+	if !opts.KernelHook {
+		needed, err := s.wantsInitramfs(ctx, m.After.Initramfs, m.Kernel, moduleNames(m), p)
+		if err != nil {
+			return err
+		}
+		if needed || f.pending(store.EffectInitramfs) && m.After.Initramfs != manifest.InitramfsNever {
+			r.Pending = append(r.Pending, store.EffectInitramfs)
+		}
 	}
 	if len(r.Pending) > 0 {
 		r.State = store.Pending
 	}
-	if r.PkgVer, err = s.packageVersion(ctx, f, p); err != nil {
-		return err
-	}
-	return nil
+	var err error
+	r.PkgVer, err = s.packageVersion(ctx, f, p)
+	return err
 }
 
-// pending reports whether an effect of the last run is still to be done.
+// pending reports whether an effect of an older run is still to be done.
 func (f *facts) pending(e store.Effect) bool {
 	return f.old != nil && slices.Contains(f.old.Pending, e)
 }

@@ -50,19 +50,6 @@ func (e *TargetError) Hint() string {
 	return "nothing was changed; remove what is there, or let the package install elsewhere"
 }
 
-// KernelError says that the kernel of a unit is not there.
-type KernelError struct {
-	Kernel string
-	Path   string
-}
-
-func (e *KernelError) Error() string {
-	return fmt.Sprintf("cannot install for kernel %s: %s is not a folder", e.Kernel, e.Path)
-}
-
-// Hint says what to do.
-func (e *KernelError) Hint() string { return "install the package linux-image-" + e.Kernel }
-
 // NoRecordError says that nothing is known of a package.
 type NoRecordError struct {
 	Package string

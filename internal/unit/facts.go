@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -98,7 +99,10 @@ func (s *System) newFacts(ctx context.Context, pkg string, m *manifest.Manifest,
 		}
 		t.current = current
 	}
-	return f, s.findOwners(ctx, f)
+	if err := s.findOwners(ctx, f, m.Replaces); err != nil {
+		return nil, err
+	}
+	return f, s.lookAtDonors(f, m, d)
 }
 
 // wants lists what a manifest declares, modules first.
@@ -343,7 +347,8 @@ func (s *System) kernelFacts(f *facts, kernels ...string) (missing bool, err err
 }
 
 // findOwners notes who holds the targets that are to be written.
-func (s *System) findOwners(ctx context.Context, f *facts) error {
+// Units of the packages that are replaced do not refuse them, they give them.
+func (s *System) findOwners(ctx context.Context, f *facts, replaces []string) error {
 	spelt := make(map[string]*target) // every name of a target
 	var names []string
 	merged := twins{fs: s.FS, same: make(map[string]bool)}
@@ -364,13 +369,27 @@ func (s *System) findOwners(ctx context.Context, f *facts) error {
 	if err != nil {
 		return err
 	}
+	f.made = make(map[string]bool)
 	for _, r := range records {
 		if r.Package == f.pkg {
 			continue
 		}
-		for _, file := range r.Files {
-			for _, name := range merged.spellings(file.Path) {
-				if t := spelt[name]; t != nil {
+		for _, dir := range r.Dirs {
+			f.made[dir] = true
+		}
+		if r.State == store.Removed {
+			continue
+		}
+		gives := slices.Contains(replaces, r.Package)
+		for i := range r.Files {
+			for _, name := range merged.spellings(r.Files[i].Path) {
+				switch t := spelt[name]; {
+				case t == nil:
+				case gives && r.Files[i].Path == t.path:
+					t.donor, t.rec = r, &r.Files[i]
+				case slices.Contains(r.Replaces, f.pkg):
+					t.heir = r.Package
+				default:
 					t.owner = "the koweld unit " + r.Package
 				}
 			}

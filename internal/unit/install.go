@@ -40,6 +40,7 @@ const (
 	Removed   Action = "removed"
 	Repaired  Action = "repaired"
 	PutBack   Action = "put back" // after a removal that dpkg gave up
+	Waits     Action = "waiting"  // for its kernel
 	Planned   Action = "planned"  // with --dry-run
 )
 
@@ -65,14 +66,6 @@ func (s *System) Install(ctx context.Context, args []string, opts Options) ([]Ch
 
 // install brings one unit to what its manifest declares.
 func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, opts Options) (*Change, error) {
-	if len(m.Modules) > 0 {
-		folder := path.Join(modulesDir, m.Kernel)
-		if info, err := s.FS.Stat(folder); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
-			return nil, &KernelError{Kernel: m.Kernel, Path: folder}
-		} else if err != nil {
-			return nil, fmt.Errorf("cannot look at %s: %w", folder, err)
-		}
-	}
 	old, err := s.store().Load(m.Package)
 	if err != nil {
 		return nil, err
@@ -85,6 +78,15 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, opt
 		}
 		if old, err = s.store().Load(m.Package); err != nil {
 			return nil, err
+		}
+	}
+	if len(m.Modules) > 0 {
+		there, err := s.hasKernel(m.Kernel)
+		if err != nil {
+			return nil, err
+		}
+		if !there {
+			return s.waitForKernel(ctx, m, old, opts)
 		}
 	}
 	f, err := s.newFacts(ctx, m.Package, m, old, d)

@@ -249,7 +249,7 @@ func (s *System) lintOwners(ctx context.Context, m *manifest.Manifest, r *Report
 	for _, w := range f.wants {
 		f.targets[w.path] = &target{path: w.path}
 	}
-	if err := s.findOwners(ctx, f); err != nil {
+	if err := s.findOwners(ctx, f, m.Replaces); err != nil {
 		return err
 	}
 	for _, w := range f.wants {

@@ -91,28 +91,54 @@ func (s *System) revive(ctx context.Context, old *store.Record, opts Options) (*
 	if old.IsParked() {
 		return s.putBack(ctx, old)
 	}
-	broken, err := s.isBroken(old)
+	broken, err := s.firstBroken(old)
 	if err != nil {
 		return nil, err
 	}
 	m, merr := s.Load(old.Manifest.Path)
+	other := merr == nil && m.SHA256 != old.Manifest.SHA256
 	switch {
-	case broken && merr != nil:
-		return nil, merr
-	case broken:
+	case broken != "" && (merr != nil || other):
+		return nil, &LostError{Path: broken, Package: old.Package, Version: old.PkgVer, Err: merr}
+	case broken != "":
 		return s.install(ctx, m, byStat, opts)
-	case merr == nil && m.SHA256 != old.Manifest.SHA256:
+	case other:
 		s.observe(Event{
 			Kind: Warning, Unit: old.Package,
-			Detail: fmt.Sprintf("the modules of version %s stay, those that its manifest declares now are not placed", old.PkgVer),
+			Detail: "the older modules stay, those that its manifest declares now are not placed",
 		})
 	}
 	return &Change{Package: old.Package, Kernel: old.Kernel, Action: Unchanged}, nil
 }
 
-// isBroken reports whether a recorded file is not as it was placed, by a look
-// at size, time and inode.
-func (s *System) isBroken(r *store.Record) (bool, error) {
+// LostError says that a placed file cannot be put back, since what is there to
+// form it is of another version.
+type LostError struct {
+	Path             string
+	Package, Version string
+	Err              error // why the manifest cannot be read; nil if it is another
+}
+
+func (e *LostError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("cannot put back %s: %v", e.Path, e.Err)
+	}
+	return fmt.Sprintf("cannot put back %s: the manifest of %s is not the one it was placed by", e.Path, e.Package)
+}
+
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *LostError) Hint() string {
+	if e.Version == "" {
+		return "configure the package: dpkg --configure " + e.Package
+	}
+	return fmt.Sprintf("configure the package (dpkg --configure %s), or install its version %s again", e.Package, e.Version)
+}
+
+// firstBroken is the first recorded file that is not as it was placed, by a look
+// at size, time and inode, or "".
+func (s *System) firstBroken(r *store.Record) (string, error) {
 	for i := range r.Files {
 		rec := &r.Files[i]
 		t := &target{path: rec.Path}
@@ -121,11 +147,11 @@ func (s *System) isBroken(r *store.Record) (bool, error) {
 			err = s.compare(t, rec, byStat)
 		}
 		if err != nil {
-			return false, fmt.Errorf("cannot look at %s: %w", rec.Path, err)
+			return "", fmt.Errorf("cannot look at %s: %w", rec.Path, err)
 		}
 		if !t.intact {
-			return true, nil
+			return rec.Path, nil
 		}
 	}
-	return false, nil
+	return "", nil
 }

@@ -80,7 +80,7 @@ func (s *System) putBack(ctx context.Context, old *store.Record) (*Change, error
 		rec := &old.Files[i]
 		f.wants = append(f.wants, want{path: rec.Path, mode: rec.Mode})
 	}
-	if err := s.findOwners(ctx, f); err != nil {
+	if err := s.findOwners(ctx, f, nil); err != nil {
 		return nil, err
 	}
 	p, err := planPutBack(f)

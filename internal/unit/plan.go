@@ -34,6 +34,11 @@ type target struct {
 	// its mode and owner. ours: at least its bytes are.
 	intact, ours bool
 	owner        string // a package or unit that holds it, ours excepted
+	// donor is the record of a package that is replaced and gives it to us;
+	// rec is then a part of that.
+	donor *store.Record
+	// heir is a package that replaces ours and holds it, or "".
+	heir string
 	// current: intact, and what is declared is what was placed.
 	current bool
 }
@@ -112,6 +117,11 @@ type facts struct {
 	kernels map[string]string
 	// state is what lies at the record and at the digests.
 	state map[string]*fsys.Info
+	// donors are the records that give targets to this package, by package,
+	// and inherited what was still to be done for those that end by it.
+	donors    map[string]*store.Record
+	made      map[string]bool // folders that other units have made
+	inherited []store.Effect
 }
 
 // planInstall plans the way from what is there to what is wanted. record is
@@ -119,7 +129,7 @@ type facts struct {
 func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 	p := &plan{record: &store.Record{
 		Package: m.Package, Kernel: m.Kernel,
-		Manifest: store.Manifest{Path: m.File, SHA256: m.SHA256},
+		Manifest: store.Manifest{Path: m.File, SHA256: m.SHA256}, Replaces: m.Replaces,
 	}}
 	if f.old != nil {
 		p.record.Unknown = f.old.Unknown
@@ -132,7 +142,12 @@ func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 		wanted[w.path] = true
 		t := f.targets[w.path]
 		if t.current {
-			p.record.Files = append(p.record.Files, *t.rec)
+			file := *t.rec
+			f.takeOver(p, t, &file)
+			p.record.Files = append(p.record.Files, file)
+			continue
+		}
+		if t.heir != "" {
 			continue
 		}
 		if why := t.refusal(); why != "" {
@@ -144,6 +159,7 @@ func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 		case t.rec != nil:
 			file.Original = t.rec.Original
 			file.Unknown = t.rec.Unknown
+			f.takeOver(p, t, &file)
 			if t.there != nil && !t.ours {
 				f.keepChanged(p, t)
 			}
@@ -155,6 +171,7 @@ func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 				p.record.Dirs = append(p.record.Dirs, dir)
 			}
 		}
+		f.shareFolders(p, w.path)
 		p.record.Files = append(p.record.Files, file)
 		p.add(txn.Op{Kind: txn.Place, Path: w.path, Mode: uint32(w.mode), UID: f.uid, GID: f.gid, Was: seen(t.there)}, source{want: w, file: len(p.record.Files) - 1})
 	}
@@ -168,6 +185,7 @@ func planInstall(f *facts, m *manifest.Manifest) (*plan, error) {
 			}
 		}
 	}
+	f.leaveDonors(p)
 	return p, nil
 }
 
@@ -221,25 +239,36 @@ func (f *facts) takeBack(p *plan, t *target) (givenBack bool) {
 	p.add(txn.Op{
 		Kind: txn.Place, Path: t.path, Mode: uint32(o.Mode), UID: o.UID, GID: o.GID, Was: seen(t.there),
 	}, source{copy: o.Saved, meta: o})
-	p.add(txn.Op{Kind: txn.Remove, Path: o.Saved, Was: seen(saved.there)}, source{})
-	for dir := path.Dir(o.Saved); len(dir) > len(f.st.Saved("")); dir = path.Dir(dir) {
+	f.removeSaved(p, saved)
+	return true
+}
+
+// removeSaved removes an original that is saved elsewhere now, or given back.
+func (f *facts) removeSaved(p *plan, saved *target) {
+	p.add(txn.Op{Kind: txn.Remove, Path: saved.path, Was: seen(saved.there)}, source{})
+	for dir := path.Dir(saved.path); len(dir) > len(f.st.Saved("")); dir = path.Dir(dir) {
 		p.add(txn.Op{Kind: txn.Rmdir, Path: dir}, source{})
 	}
-	return true
 }
 
 // saveOriginal copies a file of nobody to the saved folder.
 func (f *facts) saveOriginal(p *plan, t *target) *store.Original {
-	to := path.Join(f.st.Saved(f.pkg), t.path)
-	for n := 2; f.saved[to]; n++ {
-		to = path.Join(f.st.SavedAgain(f.pkg, n), t.path)
-	}
-	f.saved[to] = true
+	to := f.savedOriginal(t.path)
 	f.copyTo(p, t, to)
 	return &store.Original{
 		Saved: to, Mode: store.Mode(t.there.Mode.Perm()), UID: t.there.UID, GID: t.there.GID,
 		Mtime: t.there.Mtime.UnixNano(),
 	}
+}
+
+// savedOriginal is a free name for the original of a path.
+func (f *facts) savedOriginal(name string) string {
+	to := path.Join(f.st.Saved(f.pkg), name)
+	for n := 2; f.saved[to]; n++ {
+		to = path.Join(f.st.SavedAgain(f.pkg, n), name)
+	}
+	f.saved[to] = true
+	return to
 }
 
 // keepChanged copies bytes that somebody put in the place of ours.
@@ -274,6 +303,17 @@ func (f *facts) mkdirs(p *plan, dir string) []string {
 		p.add(txn.Op{Kind: txn.Mkdir, Path: d, Mode: 0o755}, source{})
 	}
 	return missing
+}
+
+// shareFolders notes the folders above a path that other units have made: who
+// leaves them last removes them.
+func (f *facts) shareFolders(p *plan, name string) {
+	for dir := path.Dir(name); dir != "/"; dir = path.Dir(dir) {
+		if f.made[dir] && !slices.Contains(p.record.Dirs, dir) {
+			p.record.Dirs = append(p.record.Dirs, dir)
+		}
+	}
+	slices.Sort(p.record.Dirs) // a folder comes before those in it
 }
 
 // placeState plans a record and its digests.

@@ -63,6 +63,9 @@ func newScene(t require.TestingT, dir string, merged bool) *scene {
 		lib = "usr/lib"
 	}
 	require.NoError(t, os.MkdirAll(s.host("/"+lib+"/modules/"+kernel), 0o755))
+	for _, name := range []string{"modules.order", "modules.builtin"} {
+		require.NoError(t, os.WriteFile(s.host("/"+lib+"/modules/"+kernel+"/"+name), nil, 0o644))
+	}
 	require.NoError(t, os.MkdirAll(s.host("/usr/lib"), 0o755))
 	require.NoError(t, os.MkdirAll(s.host("/var/lib"), 0o755))
 	if merged {
@@ -132,8 +135,8 @@ func (i *item) target() string {
 }
 
 // declare writes the manifest of a package, with its inputs, and returns its
-// path. version tells two manifests of a package apart.
-func (s *scene) declare(pkg, version string, items []item) string {
+// path. version tells two manifests of a package apart; keys are further lines.
+func (s *scene) declare(pkg, version string, items []item, keys ...string) string {
 	in := "/in/" + pkg + "/" + version
 	var modules, files strings.Builder
 	for n, i := range items {
@@ -157,6 +160,9 @@ func (s *scene) declare(pkg, version string, items []item) string {
 	}
 	if files.Len() > 0 {
 		text += "files:\n" + files.String()
+	}
+	for _, key := range keys {
+		text += key + "\n"
 	}
 	name := in + ".yaml"
 	s.write(name, text)

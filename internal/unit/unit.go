@@ -182,6 +182,10 @@ type Options struct {
 	DryRun bool
 	// Later leaves what can wait to the end of dpkg's run: see [Trigger].
 	Later bool
+	// RequirePlaced makes it an error that a unit waits for its kernel.
+	RequirePlaced bool
+	// KernelHook says that the kernel's own hooks make its initramfs next.
+	KernelHook bool
 }
 
 // changeEach applies change to every argument of a list, each a unit of its

@@ -1,9 +1,9 @@
-// Mutate tests the proof of the transaction: it takes one sync, one record or
-// the order of two steps out of internal/txn, again and again, and each time
-// runs the tests that must notice. It changes no file: the go command reads
-// the mutant through an overlay.
+// Mutate tests the proofs: it takes one sync, one record or the order of two
+// steps out of internal/txn, again and again, or has one call of dpkg met in
+// another way, and each time runs the tests that must notice. It changes no
+// file: the go command reads the mutant through an overlay.
 //
-//	mutate [-list] [-jobs N] [-timeout D] [-only TEXT]
+//	mutate [-list] [-jobs N] [-timeout D] [-only TEXT] transaction|calls
 //
 // It prints a table of mutants, each with the test that found it, and exits 1
 // if one survived. A mutant that does not compile is none. It runs in the
@@ -23,13 +23,22 @@ import (
 	"time"
 )
 
-// subject is the package whose proof is tested.
-const subject = "internal/txn"
+// A subject is what is mutated, and the tests that must notice, the quickest
+// first.
+type subject struct {
+	read   func() ([]mutant, error)
+	proofs []proof
+}
 
-// proofs are the tests that must notice, the quickest first.
-var proofs = []proof{
-	{"./internal/txn", "^TestKilledByPowerCuts"},
-	{"./internal/crash", "^TestKilled"},
+var subjects = map[string]subject{
+	"transaction": {
+		func() ([]mutant, error) { return read("internal/txn") },
+		[]proof{
+			{"./internal/txn", "^TestKilledByPowerCuts"},
+			{"./internal/crash", "^TestKilled"},
+		},
+	},
+	"calls": {readCalls, []proof{{"./cmd/koweld", "^TestScript$/^maintscript_(calls|each|later)$"}}},
 }
 
 func main() {
@@ -38,13 +47,14 @@ func main() {
 	timeout := flag.Duration("timeout", 3*time.Minute, "for the tests of one mutant")
 	only := flag.String("only", "", "test only mutants whose description has this `text` in it")
 	flag.Parse()
-	if flag.NArg() > 0 || *jobs < 1 {
+	of, known := subjects[flag.Arg(0)]
+	if flag.NArg() != 1 || !known || *jobs < 1 {
 		flag.Usage()
 		os.Exit(64)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	all, err := read(subject)
+	all, err := of.read()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
@@ -65,7 +75,7 @@ func main() {
 		}
 		return
 	}
-	results, err := testAll(ctx, chosen, *jobs, *timeout)
+	results, err := testAll(ctx, chosen, of.proofs, *jobs, *timeout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
@@ -74,7 +84,7 @@ func main() {
 }
 
 // testAll tests mutants, some at once, and returns what became of each.
-func testAll(ctx context.Context, mutants []mutant, jobs int, timeout time.Duration) ([]result, error) {
+func testAll(ctx context.Context, mutants []mutant, proofs []proof, jobs int, timeout time.Duration) ([]result, error) {
 	results := make([]result, len(mutants))
 	errs := make([]error, len(mutants))
 	next := make(chan int)

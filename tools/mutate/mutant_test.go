@@ -84,7 +84,7 @@ func TestMutants(t *testing.T) {
 
 func TestTheSubjectHasMutants(t *testing.T) {
 	t.Chdir("../..")
-	all, err := read(subject)
+	all, err := read("internal/txn")
 	require.NoError(t, err)
 	assert.Greater(t, len(all), 30)
 	for _, e := range equivalent {
@@ -145,4 +145,33 @@ func TestMutantsAreTested(t *testing.T) {
 	assert.Contains(t, out.String(), "2 mutants: 1 found, 1 survived; 1 more do not compile")
 	out.Reset()
 	assert.Equal(t, 0, report(&out, results[:1]))
+}
+
+func TestMutantsOfCalls(t *testing.T) {
+	const table = "package unit\n\nvar Rules = []Rule{\n\t{dpkg.Prerm, \"remove\", \"\", park, \"why\", \"source\"},\n\t{dpkg.Prerm, \"upgrade\", \"\", leave, \"why\", \"source\"},\n}\n"
+	all, err := mutateCalls("calls.go", []byte(table))
+	require.NoError(t, err)
+	var got []string
+	for _, m := range all {
+		got = append(got, m.String())
+	}
+	assert.Equal(t, []string{
+		`calls.go:4 dpkg.Prerm, "remove", "", : leave in the place of park`,
+		`calls.go:4 dpkg.Prerm, "remove", "", : drop in the place of park`,
+		`calls.go:5 dpkg.Prerm, "upgrade", "", : form in the place of leave`,
+		`calls.go:5 dpkg.Prerm, "upgrade", "", : park in the place of leave`,
+	}, got)
+	assert.Contains(t, string(all[1].source), `"remove", "", drop, "why"`)
+}
+
+func TestEachCallHasAMutant(t *testing.T) {
+	source, err := os.ReadFile("../../" + callTable)
+	require.NoError(t, err)
+	all, err := mutateCalls(callTable, source)
+	require.NoError(t, err)
+	seen := map[int]bool{}
+	for _, m := range all {
+		seen[m.line] = true
+	}
+	assert.Len(t, seen, bytes.Count(source, []byte("{dpkg.P")))
 }

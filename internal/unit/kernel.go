@@ -1,0 +1,184 @@
+package unit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"koweld/internal/store"
+	"koweld/manifest"
+)
+
+// hasKernel reports whether a kernel is installed: its folder alone may have been
+// made for its headers, or be left of a kernel that is gone.
+func (s *System) hasKernel(kernel string) (bool, error) {
+	for _, name := range []string{"modules.order", "modules.builtin"} {
+		_, err := s.FS.Stat(path.Join(modulesDir, kernel, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("cannot look for kernel %s: %w", kernel, err)
+		}
+	}
+	return true, nil
+}
+
+// KernelError says that the kernel of a unit is not there.
+type KernelError struct {
+	Package, Kernel string
+}
+
+func (e *KernelError) Error() string {
+	return fmt.Sprintf("cannot place %s: kernel %s is not installed", e.Package, e.Kernel)
+}
+
+// Hint says what to do.
+func (e *KernelError) Hint() string { return "install the package linux-image-" + e.Kernel }
+
+// waitForKernel records that a unit waits. What is still placed of it, for a
+// kernel that is gone or for another, is taken back.
+func (s *System) waitForKernel(ctx context.Context, m *manifest.Manifest, old *store.Record, opts Options) (*Change, error) {
+	missing := &KernelError{Package: m.Package, Kernel: m.Kernel}
+	if opts.RequirePlaced {
+		return nil, missing
+	}
+	r := &store.Record{
+		Package: m.Package, Kernel: m.Kernel, State: store.Waiting, Reason: "kernel " + m.Kernel + " is not installed",
+		Manifest: store.Manifest{Path: m.File, SHA256: m.SHA256}, Replaces: m.Replaces,
+	}
+	c := &Change{Package: m.Package, Kernel: m.Kernel, Action: Waits}
+	if old != nil && old.State == store.Waiting && old.Manifest.SHA256 == r.Manifest.SHA256 && old.Reason == r.Reason {
+		c.Action = Unchanged
+		return c, nil
+	}
+	return c, s.goWaiting(ctx, r, old, c, opts)
+}
+
+// goWaiting takes back what is placed and leaves a record that waits.
+func (s *System) goWaiting(ctx context.Context, r, old *store.Record, c *Change, opts Options) error {
+	f, err := s.newFacts(ctx, r.Package, nil, old, byBytes)
+	if err != nil {
+		return err
+	}
+	p := &plan{record: r}
+	if old != nil {
+		p = planRemove(f)
+		p.record = r
+		r.Unknown = old.Unknown
+		if old.Kernel != r.Kernel {
+			if err := s.planRemoved(ctx, f, p, c); err != nil {
+				return err
+			}
+		}
+	}
+	f.placeState(p, r)
+	if old != nil {
+		f.rmdirs(p)
+	}
+	if opts.DryRun {
+		c.plan(p)
+		return nil
+	}
+	if err := s.apply(ctx, nil, p, c); err != nil {
+		return err
+	}
+	s.report(p, c)
+	return nil
+}
+
+// KernelInstalled forms and places the units of a kernel that was installed,
+// before its initramfs is made. Each is tried; one that fails waits, with the
+// reason in its record.
+func (s *System) KernelInstalled(ctx context.Context, kernel string, opts Options) ([]Change, error) {
+	opts.KernelHook = true
+	manifests, err := s.manifestsOf(kernel)
+	changes, cerr := s.changeEach(ctx, opts.DryRun, given(manifests), func(name string) (*Change, error) {
+		m, err := s.Load(name)
+		if err != nil {
+			return nil, err
+		}
+		c, err := s.install(ctx, m, byStat, opts)
+		if err != nil && !opts.DryRun {
+			err = errors.Join(err, s.noteReason(ctx, m.Package, err))
+		}
+		return c, err
+	})
+	return changes, errors.Join(err, cerr, s.runEffects(ctx, changes, opts))
+}
+
+// manifestsOf are the names of the packages with a manifest for a kernel. A
+// manifest that cannot be read is an error beside the others.
+func (s *System) manifestsOf(kernel string) ([]string, error) {
+	entries, err := s.FS.ReadDir(ManifestDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the manifests: %w", err)
+	}
+	var names []string
+	var errs []error
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), ".yaml")
+		if !ok || strings.HasPrefix(name, ".") {
+			continue
+		}
+		m, err := s.Load(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if m.Kernel == kernel && len(m.Modules) > 0 {
+			names = append(names, name)
+		}
+	}
+	return names, errors.Join(errs...)
+}
+
+// noteReason writes into the record of a unit that waits why it still does.
+func (s *System) noteReason(ctx context.Context, pkg string, why error) error {
+	old, err := s.store().Load(pkg)
+	if err != nil || old == nil || old.State != store.Waiting || old.Reason == why.Error() {
+		return err
+	}
+	r := *old
+	r.Reason = why.Error()
+	return s.goWaiting(ctx, &r, old, &Change{Package: pkg}, Options{})
+}
+
+// KernelRemoved takes back what was placed for a kernel that is gone. The units
+// wait for it to come again.
+func (s *System) KernelRemoved(ctx context.Context, kernel string, opts Options) ([]Change, error) {
+	list := func() ([]string, error) {
+		records, err := s.store().LoadAll()
+		var names []string
+		for _, r := range records {
+			placed := r.State == store.Active || r.State == store.Pending
+			if r.Kernel == kernel && placed && len(r.ModuleNames()) > 0 {
+				names = append(names, r.Package)
+			}
+		}
+		return names, err
+	}
+	there, err := s.hasKernel(kernel)
+	if err != nil || there {
+		return nil, err
+	}
+	return s.changeEach(ctx, opts.DryRun, list, func(pkg string) (*Change, error) {
+		old, err := s.store().Load(pkg)
+		if err != nil {
+			return nil, err
+		}
+		c := removal(old)
+		r := &store.Record{
+			Package: pkg, Kernel: kernel, State: store.Waiting, Reason: "kernel " + kernel + " is not installed",
+			Manifest: old.Manifest, Replaces: slices.Clone(old.Replaces),
+		}
+		return c, s.goWaiting(ctx, r, old, c, opts)
+	})
+}
