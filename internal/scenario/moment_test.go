@@ -15,7 +15,7 @@ import (
 // A moment is what lies in the root at a point of time.
 type moment struct {
 	// set names what is placed: "1.0", "none", or "parked 1.0", with the record
-	// that belongs to it; anything else says what is wrong.
+	// that belongs to it, or "part of 1.0"; anything else says what is wrong.
 	set string
 	// open is that a run of koweld was killed: names of two sets may be there, and
 	// the next run makes them one.
@@ -84,6 +84,9 @@ func (s *scene) look() (moment, error) {
 		m.strange = append(m.strange, unexplained...)
 	}
 	m.set = s.nameOf(placed, parked)
+	if strings.HasPrefix(m.set, "part of ") {
+		m.stale = nil // nobody told depmod that a file was removed
+	}
 	if len(staged) > 0 && !m.open {
 		m.set += fmt.Sprintf(", left over: %v", staged)
 	}
@@ -181,7 +184,22 @@ func (s *scene) nameOf(placed, parked set) string {
 			return "parked " + version
 		}
 	}
+	for version, known := range s.sets {
+		if len(parked) == 0 && isPart(placed, known) {
+			return "part of " + version
+		}
+	}
 	return fmt.Sprintf("placed: %s; parked: %s", s.describe(placed), s.describe(parked))
+}
+
+// isPart reports whether all of part is in whole.
+func isPart(part, whole set) bool {
+	for name, sum := range part {
+		if whole[name] != sum {
+			return false
+		}
+	}
+	return true
 }
 
 // describe says of each file which versions it belongs to.

@@ -32,6 +32,9 @@ func (s *scene) recordOf(name string) string {
 	if _, parked := strings.CutPrefix(name, "parked "); parked != (record.State == "removed") {
 		return fmt.Sprintf(", with a record that is %q", record.State)
 	}
+	if strings.HasPrefix(name, "part of ") {
+		return ""
+	}
 	return s.listOf(at + ".sha256")
 }
 

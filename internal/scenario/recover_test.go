@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -13,7 +14,7 @@ const tries = 4
 
 // converge does what an admin does who wants the scenario's goal: what is pending
 // is configured, what dpkg wants reinstalled or removed is.
-func (s *scene) converge(sc scenario) {
+func (s *scene) converge(sc scenario, what string) {
 	t := s.t
 	t.Helper()
 	var said string
@@ -27,18 +28,33 @@ func (s *scene) converge(sc scenario) {
 		_, more := s.dpkg(sc.again(s.state())...)
 		said += more
 	}
-	require.Fail(t, "it does not converge", "%v, %s%s", s.state(), said, s.audit())
+	require.Fail(t, "it does not converge", "%s: %v, %s%s", what, s.state(), said, s.audit())
 }
 
-// again is the command by which the goal is asked for.
+// again is the command by which the goal is asked for. What dpkg wants to be
+// reinstalled before it goes is.
 func (sc scenario) again(now state) []string {
+	for _, other := range sc.others {
+		if now[other] != "installed 1.0" {
+			return deconfigure("+" + other + "-1.0")
+		}
+	}
+	for short, state := range now {
+		if strings.Contains(state, "reinstreq") && isAnother(short) && !slices.Contains(sc.others, short) {
+			return append([]string{"--force-remove-reinstreq"}, named("--purge", short)...)
+		}
+	}
+	words := strings.Fields(now["modules"])
+	if sc.placed() == "none" && slices.Contains(words, "reinstreq") {
+		return installOne("+modules-" + words[len(words)-1])
+	}
 	switch sc.goal {
 	case "removed":
 		return named("--remove", "modules")
 	case "purged":
 		return named("--purge", "modules")
 	}
-	words := []string{"--install"}
+	words = []string{"--install"}
 	for _, short := range []string{"objects", "signatures", "modules"} {
 		// Another package may have taken the place of one.
 		if !(short == "signatures" && now["heir"] != "") {
@@ -46,6 +62,19 @@ func (sc scenario) again(now state) []string {
 		}
 	}
 	return words
+}
+
+// isAnother reports whether a package is none of the three.
+func isAnother(short string) bool {
+	return !slices.Contains([]string{"objects", "signatures", "modules"}, short)
+}
+
+// placed is the set that is placed when the goal is reached.
+func (sc scenario) placed() string {
+	if sc.goal == "removed" || sc.goal == "purged" {
+		return "none"
+	}
+	return sc.goal
 }
 
 // reached reports whether dpkg is content and the packages are as wanted.
@@ -76,17 +105,16 @@ func (s *scene) reached(sc scenario) bool {
 }
 
 // goes purges everything but koweld, after which the root is what it was before.
-func (s *scene) goes(sc scenario) {
+func (s *scene) goes(sc scenario, what string) {
 	t := s.t
 	t.Helper()
-	placed := sc.goal
-	if placed == "removed" || placed == "purged" {
-		placed = "none"
-	}
 	now, err := s.look()
 	require.NoError(t, err)
 	if s.judged {
-		assert.Equal(t, placed, now.set, "in the end")
+		assert.Equal(t, sc.placed(), now.set, "%s: in the end", what)
+		assert.Empty(t, now.strange, "%s: in the end", what)
+		assert.Empty(t, slices.Concat(now.stale, now.unindexed), "%s: depmod's index in the end", what)
+		assert.False(t, now.open, "%s: a journal in the end", what)
 	}
 	words := []string{"--purge"}
 	for short := range s.state() {
@@ -94,9 +122,9 @@ func (s *scene) goes(sc scenario) {
 	}
 	if len(words) > 1 {
 		code, said := s.dpkg(words...)
-		require.Zero(t, code, said)
+		require.Zero(t, code, "%s: %s", what, said)
 	}
-	require.Empty(t, s.state())
-	require.Empty(t, s.audit())
-	assert.Empty(t, s.tree().withoutState().since(s.base.withoutState()), "what is left, or gone")
+	require.Empty(t, s.state(), what)
+	require.Empty(t, s.audit(), what)
+	assert.Empty(t, s.tree().withoutState().since(s.base.withoutState()), "%s: what is left, or gone", what)
 }

@@ -3,9 +3,11 @@ package scenario
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pault.ag/go/debian/version"
 )
 
 // A release is one whose dpkg is tried: that of testdata/dpkg, or the host's.
@@ -63,4 +65,20 @@ func (r release) version(t *testing.T) string {
 	m := versionLine.FindStringSubmatch(out)
 	require.NotNil(t, m, out)
 	return m[1]
+}
+
+// steps are those of a scenario as they go with the release's dpkg.
+func (r release) steps(t *testing.T, sc scenario) []step {
+	t.Helper()
+	this, err := version.Parse(r.version(t))
+	require.NoError(t, err)
+	that, err := version.Parse("1.23")
+	require.NoError(t, err)
+	steps := slices.Clone(sc.steps)
+	for i, st := range steps {
+		if st.newer != nil && version.Compare(this, that) >= 0 {
+			steps[i].calls, steps[i].state = st.newer.calls, st.newer.state
+		}
+	}
+	return steps
 }

@@ -34,7 +34,7 @@ type scene struct {
 
 	mu     sync.Mutex
 	calls  []call // of scripts, in their order
-	faults func(n int, name string) fault
+	faults func(name string, nth int) fault
 	broken error // the scripts were not understood
 }
 
@@ -45,6 +45,8 @@ type call struct {
 	after  moment
 	code   int
 	ended  bool
+	// counted are the system calls of koweld that change something, if they were.
+	counted int
 }
 
 // limit ends what hangs. Nothing here lasts a tenth of it.
@@ -234,7 +236,13 @@ func (s *scene) hear(words []string) (string, error) {
 	c := &s.calls[len(s.calls)-1]
 	var f fault
 	if s.faults != nil {
-		f = s.faults(len(s.calls)-1, c.name)
+		nth := 0
+		for _, earlier := range s.calls[:len(s.calls)-1] {
+			if earlier.name == c.name {
+				nth++
+			}
+		}
+		f = s.faults(c.name, nth)
 	}
 	if words[0] == "begin" {
 		return f.atBegin(words[1])
@@ -243,7 +251,21 @@ func (s *scene) hear(words []string) (string, error) {
 	if _, err := fmt.Sscan(words[2], &c.code); err != nil {
 		return "", err
 	}
+	if f.kind == countCalls {
+		c.counted = s.counted()
+	}
 	return f.atEnd(words[1])
+}
+
+// counted reads what the counter wrote; 0 if koweld was not called.
+func (s *scene) counted() (n int) {
+	name := filepath.Join(s.dir, "counted")
+	text, err := os.ReadFile(name)
+	if err == nil {
+		_, _ = fmt.Sscan(string(text), &n)
+		_ = os.Remove(name)
+	}
+	return n
 }
 
 // callName is how the tables write a call: without the names of the packages

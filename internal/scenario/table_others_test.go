@@ -48,6 +48,24 @@ var withOthers = []scenario{
 		goal: "1.0",
 	},
 	{
+		name:  "deconfigure unwinds, and what was lost comes back",
+		start: start(install("1.0")),
+		steps: []step{{
+			lost:   "kernel/acme/acme.ko",
+			dpkg:   deconfigure("+breaker-1.0"),
+			faults: map[string]kind{"breaker 1.0 preinst install": failAfter},
+			code:   1,
+			calls: []told{
+				{call: "modules 1.0 prerm deconfigure in-favour breaker 1.0", set: "part of 1.0"},
+				{call: "breaker 1.0 preinst install", set: "part of 1.0"},
+				{call: "breaker 1.0 postrm abort-install", set: "part of 1.0"},
+				{call: "modules 1.0 postinst abort-deconfigure in-favour breaker 1.0", set: "1.0"},
+			},
+			state: all("installed 1.0"),
+		}},
+		goal: "1.0",
+	},
+	{
 		name:  "deconfigure as another is removed",
 		start: start(install("1.0")),
 		steps: []step{

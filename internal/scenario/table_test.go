@@ -20,13 +20,21 @@ type scenario struct {
 
 // A step is one run of dpkg.
 type step struct {
+	// lost is a placed file that somebody removes before.
+	lost   string
 	dpkg   []string
 	faults map[string]kind // by the call
 	code   int
 	calls  []told
 	state  state
-	// older is the state where dpkg is older than 1.23, if that is another.
-	older state
+	// newer is how it ends with dpkg 1.23 and newer, if that is another end.
+	newer *outcome
+}
+
+// An outcome is what follows from a step.
+type outcome struct {
+	calls []told
+	state state
 }
 
 // A told call of a script, and the set that is placed once it has ended.

@@ -14,6 +14,17 @@ var triggers = []scenario{
 		goal: "1.0",
 	},
 	{
+		name:  "trigger, and what was lost comes back",
+		start: start(install("1.0")),
+		steps: []step{{
+			lost:  "kernel/acme/acme.ko",
+			dpkg:  installOne("+objects-2.0"),
+			calls: []told{{call: "modules 1.0 postinst triggered", set: "1.0"}},
+			state: all("installed 1.0").but("objects", "installed 2.0"),
+		}},
+		goal: "1.0",
+	},
+	{
 		name:  "trigger fails",
 		start: start(install("1.0")),
 		steps: []step{

@@ -152,8 +152,15 @@ var upgrades = []scenario{
 				{call: "modules 2.0 prerm failed-upgrade 1.0 2.0", set: "1.0"},
 				{call: "modules 1.0 postinst abort-upgrade 2.0", set: "1.0"},
 			},
-			state: all("installed 2.0").but("modules", "half-configured 1.0"),
-			older: all("installed 2.0").but("modules", "half-configured reinstreq 1.0"),
+			state: all("installed 2.0").but("modules", "half-configured reinstreq 1.0"),
+			newer: &outcome{
+				calls: []told{
+					{call: "modules 1.0 prerm upgrade 2.0", set: "1.0"},
+					{call: "modules 2.0 prerm failed-upgrade 1.0 2.0", set: "1.0"},
+					{call: "modules 1.0 postinst abort-upgrade 2.0", set: "1.0"},
+				},
+				state: all("installed 2.0").but("modules", "half-configured 1.0"),
+			},
 		}},
 		goal: "2.0",
 	},
@@ -189,6 +196,47 @@ var upgrades = []scenario{
 			},
 			state: all("installed 1.0"),
 		}},
+		goal: "1.0",
+	},
+	{
+		name:  "preinst fails in an upgrade of what is parked",
+		start: start(install("1.0")),
+		steps: []step{
+			{
+				dpkg: named("--remove", "modules"),
+				faults: map[string]kind{
+					"modules 1.0 prerm remove":          failAfter,
+					"modules 1.0 postinst abort-remove": failBefore,
+				},
+				code: 1,
+				calls: []told{
+					{call: "modules 1.0 prerm remove", set: "parked 1.0"},
+					{call: "modules 1.0 postinst abort-remove", set: "parked 1.0"},
+				},
+				state: all("installed 1.0").but("modules", "half-configured 1.0"),
+			},
+			{
+				dpkg:   installOne("+modules-2.0"),
+				faults: map[string]kind{"modules 2.0 preinst upgrade 1.0 2.0": failAfter},
+				code:   1,
+				calls: []told{
+					{call: "modules 1.0 prerm upgrade 2.0", set: "parked 1.0"},
+					{call: "modules 2.0 preinst upgrade 1.0 2.0", set: "parked 1.0"},
+					{call: "modules 2.0 postrm abort-upgrade 1.0 2.0", set: "parked 1.0"},
+					{call: "modules 1.0 postinst abort-upgrade 2.0", set: "1.0"},
+				},
+				state: all("installed 1.0"),
+				// It unwinds, and leaves the old one to be configured.
+				newer: &outcome{
+					calls: []told{
+						{call: "modules 1.0 prerm upgrade 2.0", set: "parked 1.0"},
+						{call: "modules 2.0 preinst upgrade 1.0 2.0", set: "parked 1.0"},
+						{call: "modules 2.0 postrm abort-upgrade 1.0 2.0", set: "parked 1.0"},
+					},
+					state: all("installed 1.0").but("modules", "unpacked 1.0"),
+				},
+			},
+		},
 		goal: "1.0",
 	},
 	{

@@ -13,6 +13,7 @@ type tally struct {
 	version   string
 	scenarios int
 	calls     int // judged, of maintainer scripts
+	faults    map[kind]int
 	failures  int
 }
 
@@ -27,7 +28,7 @@ func (s *scene) count(add func(*tally)) {
 	tallies.Lock()
 	defer tallies.Unlock()
 	if tallies.of[s.release.name] == nil {
-		tallies.of[s.release.name] = &tally{version: version}
+		tallies.of[s.release.name] = &tally{version: version, faults: map[kind]int{}}
 	}
 	add(tallies.of[s.release.name])
 }
@@ -43,6 +44,14 @@ func (s *scene) countScenario() {
 	})
 }
 
+// countDisturbance is called when a scenario ends into which it came.
+func (s *scene) countDisturbance(d disturbance) {
+	s.count(func(y *tally) {
+		y.faults[d.kind]++
+		y.calls += len(s.calls)
+	})
+}
+
 // printTallies prints a table.
 func printTallies(to io.Writer) {
 	tallies.Lock()
@@ -53,10 +62,11 @@ func printTallies(to io.Writer) {
 	}
 	slices.Sort(names)
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "release\tdpkg\tscenarios\tcalls judged\tfailures")
+	fmt.Fprintln(w, "release\tdpkg\tscenarios\tscripts failed\tkoweld killed\tdpkg killed\tcalls judged\tfailures")
 	for _, name := range names {
 		y := tallies.of[name]
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\n", name, y.version, y.scenarios, y.calls, y.failures)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\n", name, y.version, y.scenarios,
+			y.faults[failBefore]+y.faults[failAfter], y.faults[killKoweld], y.faults[killBefore]+y.faults[killAfter], y.calls, y.failures)
 	}
 	_ = w.Flush()
 }
