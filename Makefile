@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build demo demo-nvidia check test corpus test-recipe test-signatures test-crash-mutations test-call-mutations fuzz bench man clean
+.PHONY: help build demo demo-nvidia check test corpus test-recipe test-signatures test-dpkg test-crash-mutations test-call-mutations fuzz bench man clean
 .DEFAULT_GOAL := build
 
 build: ## build ./koweld, static
@@ -29,6 +29,9 @@ test-recipe: ## a recipe of each module of the corpus: made, applied, tampered w
 
 test-signatures: ## Debian's own signatures, every one, of five kernels (510 MB the first time)
 	@testdata/signatures/run.sh
+
+test-dpkg: ## each call of a maintainer script, made by dpkg of four releases (minutes)
+	@KOWELD_TEST=all testdata/dpkg/test.sh
 
 test-crash-mutations: ## leave out or swap each step of the transaction: the proof must notice (10 minutes)
 	@$(GO) run ./tools/mutate transaction

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR
 . "$here/../sh/packages.sh"
 # shellcheck source-path=SCRIPTDIR
-. "$here/apt.sh"
+. "$here/../sh/apt.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$here/collect.sh"
 # shellcheck source-path=SCRIPTDIR

@@ -1,8 +1,8 @@
-# Sourced by the scripts beside: Debian packages by name, of RELEASE bullseye,
-# bookworm, trixie or sid for amd64, or cross: bookworm for other machines too. Lists
-# and state are below $work/apt; the host's sources are not touched and nothing
-# is installed.
-# shellcheck shell=bash disable=SC2154 # names of set.sh
+# Sourced by scripts, after packages.sh: Debian packages by name, of RELEASE
+# bullseye, bookworm, trixie or sid for amd64, or cross: bookworm for other
+# machines too. Lists and state are below $work/apt; the host's sources are not
+# touched and nothing is installed.
+# shellcheck shell=bash disable=SC2154 # $work, and options of packages.sh
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -11,14 +11,9 @@ sources() {
 	local release=$1 arch=amd64 at
 	if [[ $release == cross ]]; then release=bookworm arch=amd64,arm64,s390x; fi
 	at="[arch=$arch signed-by=$keyring]"
-	if [[ $release == sid ]]; then
-		echo "deb $at http://deb.debian.org/debian sid main contrib non-free"
-		return
-	fi
-	cat <<-END
-		deb $at http://deb.debian.org/debian $release main contrib non-free
-		deb $at http://deb.debian.org/debian-security $release-security main contrib non-free
-	END
+	echo "deb $at http://deb.debian.org/debian $release main contrib non-free"
+	[[ $release != sid ]] || return 0
+	echo "deb $at http://deb.debian.org/debian-security $release-security main contrib non-free"
 	# Those of bullseye are no longer on the mirrors.
 	[[ $release == bullseye ]] ||
 		echo "deb $at http://deb.debian.org/debian $release-backports main contrib non-free"

@@ -1,0 +1,130 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// tries is how often an admin does the same again before they give up.
+const tries = 4
+
+// converge does what an admin does who wants the scenario's goal: what is pending
+// is configured, what dpkg wants reinstalled or removed is.
+func (s *scene) converge(sc scenario, what string) {
+	t := s.t
+	t.Helper()
+	var said string
+	for range tries {
+		if s.reached(sc) {
+			return
+		}
+		if _, said = s.dpkg(configureAll...); s.reached(sc) {
+			return
+		}
+		_, more := s.dpkg(sc.again(s.state())...)
+		said += more
+	}
+	require.Fail(t, "it does not converge", "%s: %v, %s%s", what, s.state(), said, s.audit())
+}
+
+// again is the command by which the goal is asked for. What dpkg wants to be
+// reinstalled before it goes is.
+func (sc scenario) again(now state) []string {
+	for _, other := range sc.others {
+		if now[other] != "installed 1.0" {
+			return deconfigure("+" + other + "-1.0")
+		}
+	}
+	for short, state := range now {
+		if strings.Contains(state, "reinstreq") && isAnother(short) && !slices.Contains(sc.others, short) {
+			return append([]string{"--force-remove-reinstreq"}, named("--purge", short)...)
+		}
+	}
+	words := strings.Fields(now["modules"])
+	if sc.placed() == "none" && slices.Contains(words, "reinstreq") {
+		return installOne("+modules-" + words[len(words)-1])
+	}
+	switch sc.goal {
+	case "removed":
+		return named("--remove", "modules")
+	case "purged":
+		return named("--purge", "modules")
+	}
+	words = []string{"--install"}
+	for _, short := range []string{"objects", "signatures", "modules"} {
+		// Another package may have taken the place of one.
+		if !(short == "signatures" && now["heir"] != "") {
+			words = append(words, fmt.Sprintf("+%s-%s", short, sc.goal))
+		}
+	}
+	return words
+}
+
+// isAnother reports whether a package is none of the three.
+func isAnother(short string) bool {
+	return !slices.Contains([]string{"objects", "signatures", "modules"}, short)
+}
+
+// placed is the set that is placed when the goal is reached.
+func (sc scenario) placed() string {
+	if sc.goal == "removed" || sc.goal == "purged" {
+		return "none"
+	}
+	return sc.goal
+}
+
+// reached reports whether dpkg is content and the packages are as wanted.
+func (s *scene) reached(sc scenario) bool {
+	s.t.Helper()
+	now := s.state()
+	for _, other := range sc.others {
+		if now[other] != "installed 1.0" {
+			return false
+		}
+	}
+	modules := now["modules"]
+	switch sc.goal {
+	case "removed":
+		if modules != "" && !slices.Contains([]string{"config-files 1.0", "config-files 2.0", "config-files 3.0"}, modules) {
+			return false
+		}
+	case "purged":
+		if modules != "" {
+			return false
+		}
+	default:
+		if modules != "installed "+sc.goal {
+			return false
+		}
+	}
+	return s.audit() == ""
+}
+
+// goes purges everything but koweld, after which the root is what it was before.
+func (s *scene) goes(sc scenario, what string) {
+	t := s.t
+	t.Helper()
+	now, err := s.look()
+	require.NoError(t, err)
+	if s.judged {
+		assert.Equal(t, sc.placed(), now.set, "%s: in the end", what)
+		assert.Empty(t, now.strange, "%s: in the end", what)
+		assert.Empty(t, slices.Concat(now.stale, now.unindexed), "%s: depmod's index in the end", what)
+		assert.False(t, now.open, "%s: a journal in the end", what)
+	}
+	words := []string{"--purge"}
+	for short := range s.state() {
+		words = append(words, packages[short])
+	}
+	if len(words) > 1 {
+		code, said := s.dpkg(words...)
+		require.Zero(t, code, "%s: %s", what, said)
+	}
+	require.Empty(t, s.state(), what)
+	require.Empty(t, s.audit(), what)
+	assert.Empty(t, s.tree().withoutState().since(s.base.withoutState()), "%s: what is left, or gone", what)
+}
