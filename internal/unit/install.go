@@ -287,7 +287,7 @@ func (s *System) stageAll(ctx context.Context, tx *txn.Tx, m *manifest.Manifest,
 		case src.link != nil:
 			err = s.stageLink(tx, i, src)
 		case src.copy != "":
-			err = s.stageCopy(tx, i, src, p)
+			err = s.stageCopy(tx, i, src)
 		case src.want.file != nil:
 			err = s.stageFile(tx, i, src, p)
 		default:
@@ -377,7 +377,7 @@ func (s *System) fill(file *store.File, info fsys.Info, d txn.Digest) {
 
 // stageCopy stages a copy of a file with its owner, mode, mtime and extended
 // attributes.
-func (s *System) stageCopy(tx *txn.Tx, i int, src source, p *plan) error {
+func (s *System) stageCopy(tx *txn.Tx, i int, src source) error {
 	f, err := s.FS.Open(src.copy)
 	if err != nil {
 		return fmt.Errorf("cannot save %s: %w", src.copy, err)
@@ -405,12 +405,8 @@ func (s *System) stageCopy(tx *txn.Tx, i int, src source, p *plan) error {
 	if err != nil {
 		return err
 	}
-	if p.record == nil {
-		return nil
-	}
-	if file := p.record.Find(src.copy); file != nil && file.Original != nil && file.Original.Saved == p.ops[i].Path {
-		file.Original.SHA256 = digest.SHA256
-		file.Original.Xattrs = content.Xattrs
+	if src.saves != nil {
+		src.saves.SHA256, src.saves.Xattrs = digest.SHA256, content.Xattrs
 	}
 	return nil
 }

@@ -75,6 +75,7 @@ type source struct {
 	from  string          // with link: where that is now
 	copy  string          // or copy this file
 	meta  *store.Original // with this metadata; nil: that of the file itself
+	saves *store.Original // with copy: what the copy is an original for, to be completed
 	state stateFile       // or it is one of koweld's own
 	rec   *store.Record   // with recordFile and sumsFile: what it tells of
 	data  []byte          // with dataFile: its bytes
@@ -271,12 +272,13 @@ func (f *facts) removeSaved(p *plan, saved *target) {
 
 // saveOriginal copies a file of nobody to the saved folder.
 func (f *facts) saveOriginal(p *plan, t *target) *store.Original {
-	to := f.savedOriginal(cmp.Or(t.whose, f.pkg), t.path)
-	f.copyTo(p, t, to)
-	return &store.Original{
-		Saved: to, Mode: store.Mode(t.there.Mode.Perm()), UID: t.there.UID, GID: t.there.GID,
+	o := &store.Original{
+		Saved: f.savedOriginal(cmp.Or(t.whose, f.pkg), t.path),
+		Mode:  store.Mode(t.there.Mode.Perm()), UID: t.there.UID, GID: t.there.GID,
 		Mtime: t.there.Mtime.UnixNano(),
 	}
+	f.copyTo(p, t, o.Saved, o)
+	return o
 }
 
 // savedOriginal is a free name for the original of a path.
@@ -297,15 +299,15 @@ func (f *facts) keepChanged(p *plan, t *target) {
 		to = base + "." + strconv.Itoa(n)
 	}
 	f.saved[to] = true
-	f.copyTo(p, t, to)
+	f.copyTo(p, t, to, nil)
 	p.kept = append(p.kept, keep{from: t.path, to: to})
 }
 
-func (f *facts) copyTo(p *plan, t *target, to string) {
+func (f *facts) copyTo(p *plan, t *target, to string, saves *store.Original) {
 	f.mkdirs(p, path.Dir(to))
 	p.add(txn.Op{
 		Kind: txn.Place, Path: to, Mode: uint32(t.there.Mode.Perm()), UID: t.there.UID, GID: t.there.GID,
-	}, source{copy: t.path})
+	}, source{copy: t.path, saves: saves})
 }
 
 // mkdirs plans the folders that lead to dir and returns them, outermost

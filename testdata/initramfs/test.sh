@@ -16,7 +16,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR
 . "$here/../sh/packages.sh"
 # shellcheck source-path=SCRIPTDIR
-. "$here/../corpus/apt.sh"
+. "$here/../sh/apt.sh"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/koweld/initramfs
 
 # The mounts are those of a name space of our own, and end with it.
