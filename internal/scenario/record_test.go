@@ -38,6 +38,13 @@ func (s *scene) recordOf(name string) string {
 	return s.listOf(at + ".sha256")
 }
 
+// isPending reports whether something is left to be done for what is recorded.
+func (s *scene) isPending() bool {
+	var record struct{ Pending []any }
+	text, err := os.ReadFile(filepath.Join(s.root, recordDir, packages["modules"]+".json"))
+	return err == nil && json.Unmarshal(text, &record) == nil && len(record.Pending) > 0
+}
+
 // recordedDirs are the folders that koweld made: they go with the package, not
 // with the version that needed them.
 func (s *scene) recordedDirs() []string {

@@ -115,6 +115,7 @@ func (s *scene) goes(sc scenario, what string) {
 		assert.Empty(t, now.strange, "%s: in the end", what)
 		assert.Empty(t, slices.Concat(now.stale, now.unindexed), "%s: depmod's index in the end", what)
 		assert.False(t, now.open, "%s: a journal in the end", what)
+		assert.False(t, s.isPending(), "%s: something is pending in the end", what)
 	}
 	words := []string{"--purge"}
 	for short := range s.state() {

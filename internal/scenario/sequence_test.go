@@ -82,6 +82,7 @@ func (s *scene) play(st step, n int) {
 	now, err := s.look()
 	require.NoError(t, err)
 	assert.Empty(t, slices.Concat(now.stale, now.unindexed), "depmod's index after step %d: %s", n, said)
+	assert.False(t, s.isPending(), "something is pending after step %d: %s", n, said)
 	s.ownCalls(from, n)
 }
 
