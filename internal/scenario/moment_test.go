@@ -49,7 +49,9 @@ func (s *scene) look() (moment, error) {
 			if err != nil {
 				return err
 			}
+			// Behind the prefix comes what tells packages apart.
 			gone, isParked := strings.CutPrefix(base, ".weld-gone-")
+			_, gone, _ = strings.Cut(gone, "-")
 			switch {
 			case isParked:
 				name = path.Join(path.Dir(name), strings.NewReplacer("%2e", ".", "%25", "%").Replace(gone))

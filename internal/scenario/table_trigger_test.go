@@ -61,7 +61,6 @@ var triggers = []scenario{
 	},
 	{
 		name:   "objects that do not fit",
-		awaits: "koweld does not compare the inputs yet when it is triggered",
 		start:  start(install("1.0")),
 		steps: []step{
 			{
@@ -84,7 +83,6 @@ var triggers = []scenario{
 	},
 	{
 		name:   "the inputs first, the modules later",
-		awaits: "koweld does not compare the inputs yet when it is triggered",
 		start:  start(install("1.0")),
 		steps: []step{
 			{

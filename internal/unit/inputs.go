@@ -128,6 +128,8 @@ func (s *System) inputsNow(r *store.Record) (string, error) {
 		return "inputs gone: " + needed[0].File + " is not there", nil
 	case len(needed) > 1:
 		return fmt.Sprintf("inputs gone: %s and %d others are not there", needed[0].File, len(needed)-1), nil
+	case r.Inputs == otherInputs:
+		return "inputs differ: the unit cannot be formed of them", nil
 	case r.Inputs != "" && r.Inputs != fingerprint:
 		return "inputs differ from those that it was formed of, by size or time", nil
 	}
