@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path"
@@ -17,6 +18,7 @@ var packages = map[string]string{
 	"objects":    "linux-objects-acme-" + kernel,
 	"signatures": "linux-signatures-acme-" + kernel,
 	"modules":    "linux-modules-acme-" + kernel,
+	"second":     "linux-modules-second-" + kernel, // of the same objects and signatures
 	// Others that do something to these.
 	"owner":    "acme-owner",    // has a file that modules of the flavour "clash" ship too
 	"breaker":  "acme-breaker",  // breaks modules below 3.0
@@ -31,6 +33,7 @@ type deb struct {
 	short    string // see packages
 	version  string
 	flavour  string   // "" or what is different
+	arch     string   // "" is amd64
 	fields   []string // of the control file
 	files    map[string]string
 	links    map[string]string
@@ -90,6 +93,17 @@ func (l *lab) debsOf(t *testing.T) []deb {
 			fields: []string{"Replaces: " + packages["modules"]},
 			files:  l.filesOf(t, "1.0"),
 		},
+		{
+			short: "second", version: "1.0", scripts: true,
+			files: map[string]string{"usr/share/koweld/manifests/" + packages["second"] + ".yaml": l.secondManifest(t)},
+		},
+	}
+	for _, arch := range []string{"amd64", "i386"} {
+		debs = append(debs, deb{
+			short: "modules", version: "1.0", flavour: "same-" + arch, arch: arch, scripts: true,
+			fields: []string{"Multi-Arch: same"},
+			files:  l.filesOf(t, "1.0"),
+		})
 	}
 	for version := range versions {
 		modules := deb{
@@ -170,7 +184,7 @@ func (l *lab) pack(t *testing.T, d deb) string {
 	}
 	name := packages[d.short]
 	control := []string{
-		"Package: " + name, "Version: " + d.version, "Architecture: amd64",
+		"Package: " + name, "Version: " + d.version, "Architecture: " + cmp.Or(d.arch, "amd64"),
 		"Maintainer: Nobody <nobody@example.org>", "Description: for tests of koweld",
 	}
 	write("DEBIAN/control", strings.Join(append(control, d.fields...), "\n")+"\n", 0o644)

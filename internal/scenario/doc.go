@@ -9,6 +9,9 @@
 // test of its begin and its end through a pair of FIFOs and is answered what to
 // do: go on, fail, or die with dpkg. Between the two the test looks at the root.
 //
+// What no table says, such as mounts, other architectures and what goes on at the
+// same time, are cases: tests of their own.
+//
 // It needs root, and what is told by a skip. KOWELD_TEST widens it: "full" takes
 // all releases of dpkg and a selection of faults, "all" every fault.
 package scenario

@@ -41,22 +41,23 @@ esac
 func scriptOf(t *testing.T, name string, d deb) string {
 	text := strings.NewReplacer("SHORT", d.short, "VERSION", d.version, "SCRIPT", name).Replace(script)
 	switch {
-	case d.short == "modules":
-		return text + snippet(t, name)
-	case d.short == "koweld" && name == "postinst":
-		return text + "koweld maintscript postinst koweld \"$@\"\n"
+	case d.short == "modules" || d.short == "second":
+		return text + strings.ReplaceAll(snippet(t, name), "#PACKAGE#", packages[d.short])
+	case d.short == "koweld" && (name == "postinst" || name == "prerm"):
+		return text + "koweld maintscript " + name + " koweld \"$@\"\n"
 	}
 	return text
 }
 
-// snippet is what dh_koweld puts in a script of the package of modules.
+// snippet is what dh_koweld puts in a script of a package of modules, which is
+// #PACKAGE# in it.
 func snippet(t *testing.T, name string) string {
 	text, err := os.ReadFile(filepath.Join("../../debian/autoscripts", name+"-koweld"))
 	if os.IsNotExist(err) {
 		return "" // preinst has none
 	}
 	require.NoError(t, err)
-	return strings.ReplaceAll(string(text), "#PACKAGE#", packages["modules"])
+	return string(text)
 }
 
 // killer is a koweld that is killed where KOWELD_KILL says: at that call of those

@@ -47,6 +47,33 @@ var upgrades = []scenario{
 		goal: "2.0",
 	},
 	{
+		name:  "downgrade to more modules, and reinstall",
+		start: start(install("2.0")),
+		steps: []step{
+			{
+				dpkg: install("1.0"),
+				calls: []told{
+					{call: "modules 2.0 prerm upgrade 1.0", set: "2.0"},
+					{call: "modules 1.0 preinst upgrade 2.0 1.0", set: "2.0"},
+					{call: "modules 2.0 postrm upgrade 1.0", set: "2.0"},
+					{call: "modules 1.0 postinst configure 2.0", set: "1.0"},
+				},
+				state: all("installed 1.0"),
+			},
+			{
+				dpkg: install("1.0"),
+				calls: []told{
+					{call: "modules 1.0 prerm upgrade 1.0", set: "1.0"},
+					{call: "modules 1.0 preinst upgrade 1.0 1.0", set: "1.0"},
+					{call: "modules 1.0 postrm upgrade 1.0", set: "1.0"},
+					{call: "modules 1.0 postinst configure 1.0", set: "1.0"},
+				},
+				state: all("installed 1.0"),
+			},
+		},
+		goal: "1.0",
+	},
+	{
 		name:  "upgrade twice",
 		start: start(install("1.0")),
 		steps: []step{
