@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build demo demo-nvidia check test corpus test-recipe test-signatures test-dpkg test-crash-mutations test-call-mutations fuzz bench man clean
+.PHONY: help build demo demo-nvidia check test corpus test-recipe test-signatures test-dpkg test-crash-mutations test-call-mutations fuzz bench man dist deb test-deb demo-deb clean
 .DEFAULT_GOAL := build
 
 build: ## build ./koweld, static
@@ -50,6 +50,18 @@ bench: ## speed and memory beside ld, cp, sign-file and sha256sum; see docs/perf
 
 man: ## write the man pages of the commands to docs/man anew
 	$(GO) test ./cmd/koweld -run '^TestManPagesAreThoseOfTheCommands$$' -update
+
+dist: ## the source tarball, with the Go modules in it, in build/dist
+	@testdata/deb/dist.sh build/dist
+
+deb: ## Debian packages in build/deb, without the network; what lintian says of them
+	@testdata/deb/build.sh build/deb
+
+test-deb: deb ## the packages built again elsewhere: the same bytes
+	@testdata/deb/reproducible.sh build/deb
+
+demo-deb: ## the example driver: built, installed by apt in a throw-away chroot, upgraded, purged
+	@testdata/deb/demo.sh
 
 clean: ## remove what was built here
 	$(RM) -r koweld build

@@ -60,9 +60,8 @@ var triggers = []scenario{
 		goal: "1.0",
 	},
 	{
-		name:   "objects that do not fit",
-		awaits: "koweld does not compare the inputs yet when it is triggered",
-		start:  start(install("1.0")),
+		name:  "objects that do not fit",
+		start: start(install("1.0")),
 		steps: []step{
 			{
 				dpkg:  installOne("+objects-4.0"),
@@ -83,9 +82,8 @@ var triggers = []scenario{
 		goal: "1.0",
 	},
 	{
-		name:   "the inputs first, the modules later",
-		awaits: "koweld does not compare the inputs yet when it is triggered",
-		start:  start(install("1.0")),
+		name:  "the inputs first, the modules later",
+		start: start(install("1.0")),
 		steps: []step{
 			{
 				dpkg:  installOne("+objects-2.0", "+signatures-2.0"),

@@ -33,7 +33,7 @@ func (s *System) Maintscript(ctx context.Context, pkg string, call dpkg.Call) ([
 	}
 	opts := Options{Later: later}
 	changes, err := s.changeEach(ctx, false, given([]string{pkg}), func(pkg string) (*Change, error) {
-		return s.react(ctx, rule.Do, pkg, opts)
+		return s.react(ctx, rule, pkg, opts)
 	})
 	if rule.Do == drop && !opts.Later {
 		s.leaveInitramfs(ctx, changes)
@@ -42,9 +42,10 @@ func (s *System) Maintscript(ctx context.Context, pkg string, call dpkg.Call) ([
 	return changes, errors.Join(err, s.runEffects(ctx, changes, opts))
 }
 
-func (s *System) react(ctx context.Context, do Reaction, pkg string, opts Options) (*Change, error) {
+func (s *System) react(ctx context.Context, rule Rule, pkg string, opts Options) (*Change, error) {
+	do := rule.Do
 	if do == form {
-		return s.formAgreed(ctx, pkg, opts)
+		return s.formAgreed(ctx, pkg, rule.Action == "triggered", opts)
 	}
 	old, err := s.store().Load(pkg)
 	if err != nil {
@@ -66,8 +67,9 @@ func (s *System) react(ctx context.Context, do Reaction, pkg string, opts Option
 // packages ship are not those that the manifest was written for: what is placed
 // already is right and stays, and the package that could not form it again is
 // named. Inputs that are gone say that a removal is under way, or that somebody
-// wanted the room.
-func (s *System) formAgreed(ctx context.Context, pkg string, opts Options) (*Change, error) {
+// wanted the room. With unpacked, dpkg has unpacked inputs: then their size and
+// time, which a builder may have set, say nothing.
+func (s *System) formAgreed(ctx context.Context, pkg string, unpacked bool, opts Options) (*Change, error) {
 	m, err := s.Load(pkg)
 	if err != nil {
 		return nil, err
@@ -80,7 +82,11 @@ func (s *System) formAgreed(ctx context.Context, pkg string, opts Options) (*Cha
 	if err != nil || r == nil || r.State == store.Waiting {
 		return c, err
 	}
-	switch a := s.Agreement(ctx, m, r, s.store().Scratch()); a.State {
+	known := *r
+	if unpacked {
+		known.Inputs = ""
+	}
+	switch a := s.Agreement(ctx, m, &known, s.store().Scratch()); a.State {
 	case InputsAgree:
 		if r.Inputs != a.Fingerprint {
 			r.Inputs = a.Fingerprint
@@ -90,10 +96,18 @@ func (s *System) formAgreed(ctx context.Context, pkg string, opts Options) (*Cha
 		c.Warnings = append(c.Warnings, a.Err.Error())
 		s.observe(Event{Kind: Warning, Unit: pkg, Detail: a.Err.Error()})
 	default:
-		return c, a.Err
+		// The next configure, which is how dpkg tries again, looks as closely.
+		if r.Inputs == otherInputs {
+			return c, a.Err
+		}
+		r.Inputs = otherInputs
+		return c, errors.Join(a.Err, s.rewriteRecord(ctx, r, c))
 	}
 	return c, nil
 }
+
+// otherInputs is the fingerprint of inputs of which the unit cannot be formed.
+const otherInputs = "other"
 
 // isShared reports whether another instance of the package is installed, of
 // another architecture (Multi-Arch: same): the modules are its as well.
