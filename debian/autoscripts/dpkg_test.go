@@ -191,6 +191,26 @@ func deb(t *testing.T, name, arch string) string {
 	return dir + ".deb"
 }
 
+// lintian knows what a maintainer script must not do.
+func TestLintian(t *testing.T) {
+	lintian, err := exec.LookPath("lintian")
+	if err != nil {
+		t.Skip("SKIP: the snippets are not checked as maintainer scripts, lintian is not installed")
+	}
+	out, err := exec.CommandContext(t.Context(), lintian, "--allow-root", "--no-user-dirs", "--fail-on", "none",
+		"--info", "--display-info", "--pedantic", "--no-tag-display-limit", deb(t, "acme-all", "all")).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "no-copyright-file", "lintian did not look at the package")
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "N:") {
+			continue
+		}
+		for _, s := range []string{"[postinst", "[prerm", "[postrm", "-maintainer-script", "maintscript"} {
+			assert.NotContains(t, line, s)
+		}
+	}
+}
+
 // The postrm may run when nothing but Essential packages is there.
 func TestOnlyEssentialPackages(t *testing.T) {
 	if _, err := exec.LookPath("dpkg-query"); err != nil {
