@@ -166,30 +166,31 @@ func TestKilledPostrmBySignal(t *testing.T) {
 	if os.Getenv("KOWELD_TEST") != "full" {
 		t.Skip("SKIP: the postrm is only killed by its trees, not by a signal; set KOWELD_TEST=full")
 	}
-	eachShell(t, func(t *testing.T, shell []string) {
-		before, want := (scene{do: everything, before: everythingBefore, after: everythingAfter}).build(t)
-		end := snapshot(t, want.dir)
-		postrm := script(t, "postrm", pkg)
-		points := 0
-		for _, how := range []string{"kill", "fail"} {
+	shell, err := exec.LookPath("sh")
+	require.NoError(t, err)
+	before, want := (scene{do: everything, before: everythingBefore, after: everythingAfter}).build(t)
+	end := snapshot(t, want.dir)
+	postrm := script(t, "postrm", pkg)
+	for _, how := range []string{"kill", "fail"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
 			for point := 1; ; point++ {
 				about := fmt.Sprintf("%s at call %d", how, point)
 				r := before.copyOf(t)
-				m := newMachine(t, shell)
+				m := newMachine(t, []string{shell})
 				calls := m.watch(how, point)
 				got := m.run(r, postrm, "remove")
 				if !exists(filepath.Join(calls, fmt.Sprint(point))) {
 					require.Zero(t, got.code, about)
-					break
+					t.Logf("stopped at %d points", point-1)
+					return
 				}
-				points++
 				require.Equal(t, how == "kill", got.code == -1, about)
 				keepsAll(t, r, about)
-				got = newMachine(t, shell).run(r, postrm, "remove")
+				got = newMachine(t, []string{shell}).run(r, postrm, "remove")
 				require.Zero(t, got.code, about+got.said)
 				sameTree(t, end, snapshot(t, r.dir), about)
 			}
-		}
-		t.Logf("stopped at %d points", points)
-	})
+		})
+	}
 }
