@@ -37,6 +37,23 @@ func TestPostrmTakesBackWhatKoweldPlaced(t *testing.T) {
 		run(t, depmod, "-b", r.dir, kernel)
 		return r
 	}
+	t.Run("killed", func(t *testing.T) {
+		r := acmeRoot(t)
+		before := withoutIndexTimes(snapshot(t, r.dir))
+		bin := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(bin, "depmod"), []byte("#!/bin/sh\nkill -KILL $PPID\n"), 0o755))
+		cmd := exec.CommandContext(t.Context(), koweld, "--root", r.dir, "install", pkg)
+		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+		require.Error(t, cmd.Run())
+		killed := snapshot(t, r.dir)
+		got := newMachine(t, []string{"/bin/sh"}).run(r, script(t, "postrm", pkg), "purge")
+		assert.Zero(t, got.code)
+		assert.Contains(t, got.said, "koweld: warning: a run of koweld was killed: ")
+		sameTree(t, killed, snapshot(t, r.dir))
+		run(t, koweld, "--root", r.dir, "repair", "--all")
+		run(t, koweld, "--root", r.dir, "remove", pkg)
+		sameTree(t, before, withoutIndexTimes(snapshot(t, r.dir)))
+	})
 	tests := []struct {
 		name string
 		do   func(r *root)
@@ -45,6 +62,24 @@ func TestPostrmTakesBackWhatKoweldPlaced(t *testing.T) {
 		said  []string
 	}{
 		{"as it was placed", nil, nil, nil},
+		{
+			"parked by the prerm",
+			func(r *root) {
+				run(r.t, koweld, "--root", r.dir, "maintscript", "prerm", pkg, "remove")
+				require.NoFileExists(r.t, r.at(acme))
+				require.FileExists(r.t, r.at(parked))
+			},
+			nil, nil,
+		},
+		{
+			"put back after the prerm",
+			func(r *root) {
+				run(r.t, koweld, "--root", r.dir, "maintscript", "prerm", pkg, "remove")
+				run(r.t, koweld, "--root", r.dir, "maintscript", "postinst", pkg, "abort-remove")
+				require.FileExists(r.t, r.at(acme))
+			},
+			nil, nil,
+		},
 		{
 			"with a changed module",
 			func(r *root) { r.put(acme, "changed") },

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"koweld/internal/store"
 )
 
 // A scene is a root, what koweld and others did to it, and what the postrm
@@ -27,6 +29,9 @@ const (
 	conf = "/usr/lib/modprobe.d/acme.conf"
 	acme = mods + "/kernel/acme/acme.ko"
 )
+
+// parked is where the prerm keeps acme.
+var parked = store.ParkedName(pkg, acme)
 
 // merged is a system with merged /usr, a kernel, and files of nobody.
 var merged = []string{
@@ -123,14 +128,13 @@ var scenes = []scene{
 			r.place(acme, "acme")
 			r.park(acme)
 			r.recorded()
-			r.put(mods+"/kernel/acme/.weld-gone-acme%2eko", "my own")
+			r.put(parked, "my own")
 		},
 		after: func(r *root) {
-			r.put(saved+mods+"/kernel/acme/.weld-gone-acme%2eko.changed", "my own")
+			r.put(saved+parked+".changed", "my own")
 			r.put(state+"/lock", "")
 		},
-		said: []string{mods + "/kernel/acme/.weld-gone-acme%2eko is not what koweld placed: kept as " +
-			saved + mods + "/kernel/acme/.weld-gone-acme%2eko.changed"},
+		said: []string{parked + " is not what koweld placed: kept as " + saved + parked + ".changed"},
 	},
 	{
 		name: "an original goes back", depmod: true,
@@ -339,7 +343,7 @@ var others = with(
 	state+"/lock = ", state+"/packages/zeta.json = {}", state+"/packages/zeta.sha256 = ",
 	state+"/packages/"+pkg+"-dbg.json = {}", state+"/packages/x-"+pkg+".sha256 = ",
 	state+"/saved/"+pkg+"-dbg/etc/a = a", state+"/saved/"+pkg+"-dbg/empty/",
-	state+"/journal/7-x-"+pkg+".journal = ", state+"/journal/8-"+pkg+"-dbg.journal = ",
+	state+"/journal/7-other.journal = ",
 )
 
 var odd = []string{
@@ -534,31 +538,58 @@ func TestPostrmFollowsLinksInTheRoot(t *testing.T) {
 // Nobody but koweld can end what was killed, and the only copy of an original
 // may be under a name that its journal knows.
 func TestPostrmLeavesAnOpenJournal(t *testing.T) {
-	eachShell(t, func(t *testing.T, shell []string) {
-		for _, listed := range []bool{true, false} {
-			r := newRoot(t, with("etc/a.conf = a")...)
-			if listed {
-				r.place("/etc/a.conf", "acme")
-				r.recorded()
-			}
-			r.put(state+"/journal/12-"+pkg+".journal", "…")
-			r.put(state+"/lock", "")
-			before := snapshot(t, r.dir)
-			m := newMachine(t, shell)
-			for _, call := range []string{"remove", "purge"} {
-				want := "koweld: warning: a run of koweld was killed: the files of " + pkg +
-					" stay; run koweld repair --all, then koweld remove " + pkg + "\n"
-				assert.Equal(t, result{0, want}, m.run(r, script(t, "postrm", pkg), call))
-				sameTree(t, before, snapshot(t, r.dir))
-
-				// With koweld it can be ended, so dpkg has to try again.
-				m.fake("koweld", "exit 5")
-				assert.Equal(t, result{1, want}, m.run(r, script(t, "postrm", pkg), call))
-				sameTree(t, before, snapshot(t, r.dir))
-				m.without("koweld")
-			}
+	journal := func(unit string, packages ...string) string {
+		text := `{"koweld":1,"unit":"` + unit + `","ops":[`
+		for _, pkg := range packages {
+			text += `{"kind":"place","path":"` + state + `/packages/` + pkg + `.json","mode":420},`
 		}
-	})
+		return "12345678 " + strings.TrimSuffix(text, ",") + "]}\n"
+	}
+	tests := []struct {
+		name, file, text string
+		listed, ours     bool
+	}{
+		{"of an upgrade", "12-" + pkg, journal(pkg, pkg), true, true},
+		{"of a first install", "1-" + pkg, journal(pkg, pkg), false, true},
+		{"of a package that takes over", "3-heir", journal("heir", pkg, "heir"), true, true},
+		{"of another package", "3-other", journal("other", "other"), true, false},
+		{"of similar names", "3-x-" + pkg, journal("x-"+pkg, "x-"+pkg, pkg+"-dbg"), true, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			eachShell(t, func(t *testing.T, shell []string) {
+				r := newRoot(t, with("etc/a.conf = a")...)
+				if tt.listed {
+					r.place("/etc/a.conf", "acme")
+					r.recorded()
+				}
+				r.put(state+"/journal/"+tt.file+".journal", tt.text)
+				r.put(state+"/lock", "")
+				before := snapshot(t, r.dir)
+				m := newMachine(t, shell)
+				postrm := script(t, "postrm", pkg)
+				if !tt.ours {
+					assert.Equal(t, result{}, m.run(r, postrm, "remove"))
+					assert.NoFileExists(t, r.at(state+"/packages/"+pkg+".json"))
+					assert.FileExists(t, r.at(state+"/journal/"+tt.file+".journal"))
+					return
+				}
+				for _, call := range []string{"remove", "purge"} {
+					want := "koweld: warning: a run of koweld was killed: the files of " + pkg +
+						" stay; run koweld repair --all, then koweld remove " + pkg + "\n"
+					assert.Equal(t, result{0, want}, m.run(r, postrm, call))
+					sameTree(t, before, snapshot(t, r.dir))
+
+					// With koweld it can be ended, so dpkg has to try again.
+					m.fake("koweld", "exit 5")
+					assert.Equal(t, result{1, want}, m.run(r, postrm, call))
+					sameTree(t, before, snapshot(t, r.dir))
+					m.without("koweld")
+				}
+			})
+		})
+	}
 }
 
 // What cannot be read or removed fails the script, and all is there for the

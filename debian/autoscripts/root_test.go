@@ -123,8 +123,7 @@ func (r *root) save(name string) *store.Original {
 // park is what the prerm leaves of a placed file without an original.
 func (r *root) park(name string) {
 	r.t.Helper()
-	base := strings.NewReplacer("%", "%25", ".", "%2e").Replace(path.Base(name))
-	parked := path.Join(path.Dir(name), ".weld-gone-"+base)
+	parked := store.ParkedName(pkg, name)
 	require.NoError(r.t, os.Rename(r.at(name), r.at(parked)))
 	for i, entry := range r.sums {
 		if sum, found := strings.CutSuffix(entry, "  "+name); found {

@@ -179,7 +179,7 @@ func (l *lab) pack(t *testing.T, d deb) string {
 	}
 	if d.scripts {
 		for _, script := range []string{"preinst", "postinst", "prerm", "postrm"} {
-			write("DEBIAN/"+script, l.scriptOf(t, script, d), 0o755)
+			write("DEBIAN/"+script, scriptOf(t, script, d), 0o755)
 		}
 	}
 	for name, text := range d.files {

@@ -110,13 +110,11 @@ func (s *scene) goes(sc scenario, what string) {
 	t.Helper()
 	now, err := s.look()
 	require.NoError(t, err)
-	if s.judged {
-		assert.Equal(t, sc.placed(), now.set, "%s: in the end", what)
-		assert.Empty(t, now.strange, "%s: in the end", what)
-		assert.Empty(t, slices.Concat(now.stale, now.unindexed), "%s: depmod's index in the end", what)
-		assert.False(t, now.open, "%s: a journal in the end", what)
-		assert.False(t, s.isPending(), "%s: something is pending in the end", what)
-	}
+	assert.Equal(t, sc.placed(), now.set, "%s: in the end", what)
+	assert.Empty(t, now.strange, "%s: in the end", what)
+	assert.Empty(t, slices.Concat(now.stale, now.unindexed), "%s: depmod's index in the end", what)
+	assert.False(t, now.open, "%s: a journal in the end", what)
+	assert.False(t, s.isPending(), "%s: something is pending in the end", what)
 	words := []string{"--purge"}
 	for short := range s.state() {
 		words = append(words, packages[short])

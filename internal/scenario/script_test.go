@@ -38,10 +38,9 @@ esac
 `
 
 // scriptOf is a maintainer script of a package.
-func (l *lab) scriptOf(t *testing.T, name string, d deb) string {
+func scriptOf(t *testing.T, name string, d deb) string {
 	text := strings.NewReplacer("SHORT", d.short, "VERSION", d.version, "SCRIPT", name).Replace(script)
 	switch {
-	case !l.judged:
 	case d.short == "modules":
 		return text + snippet(t, name)
 	case d.short == "koweld" && name == "postinst":
@@ -54,7 +53,7 @@ func (l *lab) scriptOf(t *testing.T, name string, d deb) string {
 func snippet(t *testing.T, name string) string {
 	text, err := os.ReadFile(filepath.Join("../../debian/autoscripts", name+"-koweld"))
 	if os.IsNotExist(err) {
-		text, err = []byte("koweld maintscript "+name+" #PACKAGE# \"$@\"\n"), nil
+		return "" // preinst has none
 	}
 	require.NoError(t, err)
 	return strings.ReplaceAll(string(text), "#PACKAGE#", packages["modules"])

@@ -14,8 +14,6 @@ type scenario struct {
 	goal  string // what the admin wants in the end: a version, "removed" or "purged"
 	// others are packages, beside the three, that stay until the end.
 	others []string
-	// awaits is what koweld does not do yet.
-	awaits string
 }
 
 // A step is one run of dpkg.

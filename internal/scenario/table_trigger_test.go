@@ -60,8 +60,8 @@ var triggers = []scenario{
 		goal: "1.0",
 	},
 	{
-		name:   "objects that do not fit",
-		start:  start(install("1.0")),
+		name:  "objects that do not fit",
+		start: start(install("1.0")),
 		steps: []step{
 			{
 				dpkg:  installOne("+objects-4.0"),
@@ -82,8 +82,8 @@ var triggers = []scenario{
 		goal: "1.0",
 	},
 	{
-		name:   "the inputs first, the modules later",
-		start:  start(install("1.0")),
+		name:  "the inputs first, the modules later",
+		start: start(install("1.0")),
 		steps: []step{
 			{
 				dpkg:  installOne("+objects-2.0", "+signatures-2.0"),

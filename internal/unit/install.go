@@ -305,7 +305,7 @@ func (s *System) stageAll(ctx context.Context, tx *txn.Tx, m *manifest.Manifest,
 			info, digest, err := tx.Stage(i, txn.Content{
 				Write:  func(out io.Writer) error { return writeSegments(out, w.Segments) },
 				Digest: txn.Digest{SHA256: w.SHA256, Size: w.Size},
-				Mtime:  s.Epoch,
+				Mtime:  s.inputTime(append(modules[k].Form[w.Way].Reads(m.Linker), modules[k].Signature)),
 			})
 			if err != nil {
 				return err
@@ -417,7 +417,7 @@ func (s *System) stageFile(tx *txn.Tx, i int, src source, p *plan) error {
 	if err != nil {
 		return &InputError{Target: w.path, Err: err}
 	}
-	info, digest, err := tx.Stage(i, txn.Content{Mtime: s.Epoch, Write: func(out io.Writer) error {
+	info, digest, err := tx.Stage(i, txn.Content{Mtime: s.inputTime([]string{w.file.Source}), Write: func(out io.Writer) error {
 		_, err := out.Write(data)
 		return err
 	}})

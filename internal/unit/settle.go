@@ -62,16 +62,20 @@ func (s *System) runEffects(ctx context.Context, changes []Change, opts Options)
 	return err
 }
 
-// Settle does what is pending for any unit, once for each kernel.
+// Settle ends what a run left open and does what is pending for any unit, once
+// for each kernel.
 func (s *System) Settle(ctx context.Context) error {
-	records, err := s.store().LoadAll()
-	errs := []error{err}
 	var kernels []string
-	for _, r := range records {
-		if len(r.Pending) > 0 {
-			kernels = append(kernels, r.Kernel)
+	err := s.locked(ctx, func() error {
+		records, err := s.store().LoadAll()
+		for _, r := range records {
+			if len(r.Pending) > 0 {
+				kernels = append(kernels, r.Kernel)
+			}
 		}
-	}
+		return err
+	})
+	errs := []error{err}
 	slices.Sort(kernels)
 	done, err := s.settle(ctx, slices.Compact(kernels))
 	errs = append(errs, err)

@@ -49,7 +49,7 @@ type System struct {
 	Batch int
 	// Wait is how long to wait for another koweld; negative: for ever.
 	Wait time.Duration
-	// Epoch, if it is not zero, is the mtime of all that is placed, and
+	// Epoch, if it is not zero, is the latest mtime of what is placed, and
 	// what differs between two builds of an image is kept out of the records
 	// (SOURCE_DATE_EPOCH).
 	Epoch time.Time

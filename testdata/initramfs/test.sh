@@ -168,18 +168,24 @@ story() {
 	check "$1: there is none" [ ! -e "$root/$image" ]
 	cp "$root/$modules/kernel/acme/acme.ko" "$scratch/first.ko"
 
-	check "$1: an image that nobody asks for acme" make_image
-	check "$1: does not hold it" holds_no acme
-	check "$1: the next version leaves it alone" untouched place 2
-	check "$1: which is another module" differ "$scratch/first.ko" "$root/$modules/kernel/acme/acme.ko"
-
+	check "$1: it is removed" inside koweld -q remove "$package"
+	check "$1: an image before any module is there" make_image
 	if [[ $maker == dracut ]]; then
-		# Its kernel-modules-extra does, without being asked.
-		check "$1: a module in updates/, which it takes: made anew" remade place 3
+		# Its kernel-modules-extra takes plain.ko of updates/ without being asked.
+		check "$1: the image would hold a module that comes: it is made anew" remade place 1
+		check "$1: the module in it is the one that was placed (cmp)" holds updates/plain
+	else
+		check "$1: the image would hold no module that comes: it is left alone" untouched place 1
+		check "$1: and holds none" holds_no plain
+	fi
+	check "$1: it does not hold acme" holds_no acme
+	check "$1: another acme leaves it alone" untouched place 2
+	check "$1: which is another module" differ "$scratch/first.ko" "$root/$modules/kernel/acme/acme.ko"
+	if [[ $maker == dracut ]]; then
+		check "$1: another plain makes it anew" remade place 3
 		check "$1: the module in it is the new one (cmp)" holds updates/plain
 	else
-		check "$1: a module in updates/, which it does not take, leaves the image alone" untouched place 3
-		check "$1: which does not hold it" holds_no plain
+		check "$1: another plain leaves it alone" untouched place 3
 	fi
 
 	ask
