@@ -57,11 +57,12 @@ dist: ## the source tarball, with the Go modules in it, in build/dist
 deb: ## Debian packages in build/deb, without the network; what lintian says of them
 	@testdata/deb/build.sh build/deb
 
-test-deb: deb ## the packages built again elsewhere: the same bytes
+test-deb: deb ## dh_koweld in its options; the packages built again elsewhere: the same bytes
+	@testdata/deb/dh_koweld.sh
 	@testdata/deb/reproducible.sh build/deb
 
-demo-deb: ## the example driver: built, installed by apt in a throw-away chroot, upgraded, purged
-	@testdata/deb/demo.sh
+demo-deb: deb ## the example driver: built, installed by apt in a throw-away chroot, upgraded, purged
+	@testdata/deb/demo.sh build/deb
 
 clean: ## remove what was built here
 	$(RM) -r koweld build

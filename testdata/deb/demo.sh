@@ -66,7 +66,7 @@ kernel_debs=("${debs[@]}")
 # base: a minimal system with all that a kernel depends on.
 base() {
 	[[ -s $cache/bookworm.tar ]] && return
-	mmdebstrap --quiet --variant=apt --include=initramfs-tools,linux-base,kmod,zstd bookworm "$cache/bookworm.part" \
+	mmdebstrap --quiet --format=tar --variant=apt --include=initramfs-tools,linux-base,kmod,zstd bookworm "$cache/bookworm.part" \
 		"deb [signed-by=$keyring] http://deb.debian.org/debian bookworm main" &&
 		mv "$cache/bookworm.part" "$cache/bookworm.tar"
 }
@@ -111,19 +111,20 @@ start() {
 
 # publish DEB...: adds packages to the repository.
 publish() {
-	ln "$@" "$root/repository" 2>/dev/null || cp "$@" "$root/repository" || return
+	cp "$@" "$root/repository" || return
 	(cd "$root/repository" && dpkg-scanpackages --multiversion . /dev/null >Packages 2>/dev/null) && inside apt-get -qq update
 }
 
-# files: each file with type, mode, owner, bytes and attributes, but for what
-# apt, dpkg and logs write, and the initramfs, which is never twice the same.
+# files: each file with type, mode, owner and bytes, but for what apt, dpkg and
+# logs write, and the initramfs, which is never twice the same. Of koweld's
+# records, which hold times and inodes, only that they are there.
 files() (
 	cd "$root" || exit
 	find . \( -path ./proc -o -path ./sys -o -path ./dev -o -path ./run -o -path ./tmp -o -path ./repository \
 		-o -path ./var/log -o -path ./var/cache -o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path './boot/initrd.img-*' \) -prune \
 		-o -printf '%y %m %U:%G %p %l\n' | sort >"$scratch/list"
 	cat "$scratch/list"
-	sed -n 's/^f [0-7]* [0-9:]* \(.*\) $/\1/p' "$scratch/list" | tr '\n' '\0' | xargs -0 sha256sum
+	sed -n 's/^f [0-7]* [0-9:]* \(.*\) $/\1/p' "$scratch/list" | grep -v '^\./var/lib/koweld/packages/.*\.json$' | tr '\n' '\0' | xargs -0 sha256sum
 	# shellcheck disable=SC2016 # dpkg-query's own
 	inside dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\n'
 	inside dpkg-divert --list | sort
@@ -131,7 +132,10 @@ files() (
 
 unchanged() { files | diff "$1" -; }
 
-nothing_wrong() { [[ -z $(inside dpkg --audit) ]]; }
+nothing_wrong() {
+	local audit
+	audit=$(inside dpkg --audit) && [[ -z $audit ]]
+}
 
 # module_is VERSION: what modprobe would load.
 module_is() { [[ $(inside modinfo -k "$kernel" -F version acme) == "$1" ]]; }
@@ -150,9 +154,9 @@ of_kbuild() {
 	done
 }
 
-initramfs_has() { inside lsinitramfs "/boot/initrd.img-$kernel" | grep -q '/acme\.ko'; }
-initramfs_has_not() { ! initramfs_has; }
-gone() { [[ -z $(find "$root"/{usr,lib}/modules/"$kernel" -name '*acme*' -o -name 'plain*' 2>/dev/null) ]]; }
+in_initramfs() { inside lsinitramfs "/boot/initrd.img-$kernel" >"$scratch/initramfs"; }
+initramfs_has() { in_initramfs && grep -q '/acme\.ko' "$scratch/initramfs"; }
+initramfs_has_not() { in_initramfs && ! grep -q '/acme\.ko' "$scratch/initramfs"; }
 no_folder() { [[ ! -e $root/lib/modules/$kernel ]]; }
 
 chapter "The example is built for $kernel, three times; the third will fail to be unpacked"
@@ -162,12 +166,20 @@ check "a key is made" key
 check "version 1.0 is built" build 1.0
 check "version 1.1 is built" build 1.1
 check "version 1.2 is built" build 1.2 "the preinst of 1.2 fails"
+((tap_failed == 0)) || {
+	finish demo-deb
+	exit 1
+}
 for deb in "$scratch"/1.0/*.deb; do dpkg-deb --info "$deb" | grep -E '^ (Package|Depends):'; done
 
 chapter "A chroot with a kernel of Debian"
 check "the chroot is made" start
 check "a repository is made" publish "${kernel_debs[@]}" "$packages"/koweld_*_amd64.deb "$scratch"/1.0/*.deb
 apt 0 install "$kernel_image"
+((tap_failed == 0)) || {
+	finish demo-deb
+	exit 1
+}
 files >"$scratch/before"
 check "the initramfs has no driver" initramfs_has_not
 
@@ -218,7 +230,6 @@ check "the initramfs has the driver (lsinitramfs)" initramfs_has
 
 chapter "All is purged: nothing is left"
 apt 0 purge "$driver" "linux-objects-acme-$kernel" "linux-signatures-acme-$kernel" koweld
-check "no module is left" gone
 check "the initramfs has no driver" initramfs_has_not
 check "all is as before the driver came (file by file)" unchanged "$scratch/before"
 check "dpkg finds nothing wrong (dpkg --audit)" nothing_wrong
