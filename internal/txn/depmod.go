@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -122,7 +123,33 @@ func (m *Manager) reindex(ctx context.Context, o Op, kept []string) error {
 	if _, err := m.depmod(ctx, o); err != nil {
 		return m.restoreIndex(o, kept)
 	}
+	if err := m.dropTemporaries(o.Folder); err != nil {
+		return err
+	}
 	return m.dropIndex(o)
+}
+
+// temporary is how depmod calls a file that it has not renamed yet: NAME.PID and
+// the time. One that was killed, as it is with us, leaves it.
+var temporary = regexp.MustCompile(`^modules\..*\.[0-9]+\.[0-9]+\.[0-9]+$`)
+
+// dropTemporaries removes what a killed depmod left.
+func (m *Manager) dropTemporaries(folder string) error {
+	entries, err := m.FS.ReadDir(folder)
+	if gone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if temporary.MatchString(e.Name()) && !e.IsDir() {
+			if err := unlink(m.FS, path.Join(folder, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // dropIndex removes the kept index files.
