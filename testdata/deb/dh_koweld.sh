@@ -104,7 +104,8 @@ check "-p takes it alone" dh_koweld -p "$modules"
 check "its manifest is there" [ -e "$manifest" ]
 
 fresh
-check "DH_VERBOSE shows what is run" grep -q "koweld --root .* lint" <(DH_VERBOSE=1 dh_koweld 2>&1)
+DH_VERBOSE=1 dh_koweld >"$scratch/verbose" 2>&1
+check "DH_VERBOSE shows what is run" grep -q "koweld --root .* lint" "$scratch/verbose"
 
 fresh
 mkdir -p "debian/$modules/usr/lib"
