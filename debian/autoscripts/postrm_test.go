@@ -1,7 +1,9 @@
 package autoscripts_test
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -241,6 +243,39 @@ var scenes = []scene{
 			"/etc/a.conf is not what koweld placed: left as it is",
 			"/etc/b.conf is not what koweld placed: left as it is",
 			"the file that was at /etc/a.conf before cannot go back: it stays as " + saved + "/etc/a.conf",
+		},
+	},
+	{
+		name:   "a link to the bytes of the original",
+		before: with("etc/a.conf = a", "etc/b.conf = a"),
+		do: func(r *root) {
+			r.place("/etc/a.conf", "acme")
+			r.recorded()
+			r.drop("/etc/a.conf")
+			r.link("b.conf", "/etc/a.conf")
+		},
+		after: func(r *root) {
+			r.drop("/etc/a.conf")
+			r.link("b.conf", "/etc/a.conf")
+			r.put(saved+"/etc/a.conf", "a")
+			r.put(state+"/lock", "")
+		},
+		said: []string{
+			"/etc/a.conf is not what koweld placed: left as it is",
+			"the file that was at /etc/a.conf before cannot go back: it stays as " + saved + "/etc/a.conf",
+		},
+	},
+	{
+		name: "a parked module whose original could not go back then", depmod: true,
+		do: func(r *root) {
+			r.put(saved+mods+"/kernel/ext4.ko", "of an older install")
+			r.place(mods+"/kernel/ext4.ko", "another ext4")
+			r.park(mods + "/kernel/ext4.ko")
+			r.recorded()
+		},
+		after: func(r *root) {
+			r.put(saved+mods+"/kernel/ext4.ko", "of an older install")
+			r.put(state+"/lock", "")
 		},
 	},
 	{
@@ -618,6 +653,43 @@ func TestPostrmLeavesAnOpenJournal(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A power cut must not undo what the list no longer tells: bytes are durable
+// before the only other copy goes, names before the list.
+func TestPostrmIsDurable(t *testing.T) {
+	eachShell(t, func(t *testing.T, shell []string) {
+		r := newRoot(t, with("etc/a.conf = a", "etc/b.conf = b")...)
+		r.place("/etc/a.conf", "acme")
+		r.place("/etc/c.conf", "acme")
+		r.recorded()
+		r.put("/etc/c.conf", "changed")
+		m := newMachine(t, shell)
+		for _, name := range []string{"cp", "mv", "rm", "sync"} {
+			program, err := exec.LookPath(name)
+			require.NoError(t, err)
+			m.fake(name, fmt.Sprintf("exec %q \"$@\"", program))
+		}
+		assert.Zero(t, m.run(r, script(t, "postrm", pkg), "remove").code)
+		logged := strings.ReplaceAll(m.logged(), r.dir, "")
+		kept := saved + "/etc"
+		assert.Equal(t, []string{
+			"rm -f /etc/a.conf",
+			"cp -aT /etc/c.conf " + kept + "/.weld-copy",
+			"sync " + kept + "/.weld-copy",
+			"mv -fT " + kept + "/.weld-copy " + kept + "/c.conf.changed",
+			"sync " + kept,
+			"rm -f /etc/c.conf",
+			"cp -aT " + kept + "/a.conf /etc/.weld-copy",
+			"sync /etc/.weld-copy",
+			"mv -fT /etc/.weld-copy /etc/a.conf",
+			"sync /etc",
+			"rm -f " + kept + "/a.conf",
+			"sync /etc " + kept,
+			"rm -f " + state + "/packages/" + pkg + ".json " + state + "/packages/" + pkg + ".sha256",
+			"rm -rf " + state + "/scratch",
+		}, strings.Split(strings.TrimSpace(logged), "\n"))
+	})
 }
 
 // What cannot be read or removed fails the script, and all is there for the
