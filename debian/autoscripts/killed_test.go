@@ -108,7 +108,7 @@ func (m *machine) watch(how string, point int) (calls string) {
 		}
 		require.NoError(m.t, err)
 		require.NoError(m.t, os.RemoveAll(at))
-		require.NoError(m.t, os.WriteFile(at, fmt.Appendf(nil, watched, name, program, mkdir, cp), 0o755))
+		writeProgram(m.t, at, fmt.Appendf(nil, watched, name, program, mkdir, cp))
 	}
 	m.env = append(m.env, "CALLS="+calls, "HOW="+how, fmt.Sprintf("POINT=%d", point))
 	return calls

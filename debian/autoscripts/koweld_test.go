@@ -41,7 +41,7 @@ func TestPostrmTakesBackWhatKoweldPlaced(t *testing.T) {
 		r := acmeRoot(t)
 		before := withoutIndexTimes(snapshot(t, r.dir))
 		bin := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(bin, "depmod"), []byte("#!/bin/sh\nkill -KILL $PPID\n"), 0o755))
+		writeProgram(t, filepath.Join(bin, "depmod"), []byte("#!/bin/sh\nkill -KILL $PPID\n"))
 		cmd := exec.CommandContext(t.Context(), koweld, "--root", r.dir, "install", pkg)
 		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
 		require.Error(t, cmd.Run())

@@ -83,7 +83,7 @@ func (m *machine) fake(name, body string) {
 	at := filepath.Join(m.bin, name)
 	require.NoError(m.t, os.RemoveAll(at))
 	text := fmt.Sprintf("#!/bin/sh\necho %q \"$@\" >>%q\n%s\n", name, m.log, body)
-	require.NoError(m.t, os.WriteFile(at, []byte(text), 0o755))
+	writeProgram(m.t, at, []byte(text))
 }
 
 func (m *machine) without(name string) { require.NoError(m.t, os.Remove(filepath.Join(m.bin, name))) }
@@ -106,7 +106,7 @@ func script(t testing.TB, name, pkg string) string {
 	require.NoError(t, err)
 	at := filepath.Join(t.TempDir(), name)
 	text = append([]byte("#!/bin/sh\nset -e\n"), bytes.ReplaceAll(text, []byte("#PACKAGE#"), []byte(pkg))...)
-	require.NoError(t, os.WriteFile(at, text, 0o755))
+	writeProgram(t, at, text)
 	return at
 }
 
@@ -142,4 +142,13 @@ func (m *machine) run(r *root, script string, args ...string) result {
 	}
 	require.Empty(m.t, stdout.String())
 	return result{cmd.ProcessState.ExitCode(), stderr.String()}
+}
+
+// writeProgram writes what will be run. No process may begin meanwhile: until it
+// has become another program it would hold the file open, which cannot be run
+// then (ETXTBSY of execve(2)).
+func writeProgram(t testing.TB, at string, text []byte) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	require.NoError(t, os.WriteFile(at, text, 0o755))
 }

@@ -108,7 +108,10 @@ func (s *scene) makeKiller() {
 	t := s.t
 	require.NoError(t, os.Mkdir(filepath.Join(s.dir, "killer"), 0o755))
 	for name, text := range map[string]string{"koweld": strings.ReplaceAll(killer, "KOWELD ", s.koweld+" "), "count": counter} {
-		require.NoError(t, os.WriteFile(filepath.Join(s.dir, "killer", name), []byte(text), 0o755))
+		syscall.ForkLock.RLock() // or who is started meanwhile holds it open, and it is busy
+		err := os.WriteFile(filepath.Join(s.dir, "killer", name), []byte(text), 0o755)
+		syscall.ForkLock.RUnlock()
+		require.NoError(t, err)
 	}
 }
 
