@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,11 +47,8 @@ func (s *System) parkAside(ctx context.Context, old *store.Record) (*Change, err
 // swap parks the unit old, whose state is then as given, and puts another into
 // its place, in one transaction. Each may be nil.
 func (s *System) swap(ctx context.Context, c *Change, old *store.Record, state store.State, next *store.Record, opts Options) error {
-	any := old
-	if any == nil {
-		any = next
-	}
-	f, err := s.newFacts(ctx, any.Package, nil, old, byBytes, nil)
+	pkg := cmp.Or(old, next).Package
+	f, err := s.newFacts(ctx, pkg, nil, old, byBytes, nil)
 	if err != nil {
 		return err
 	}
