@@ -36,6 +36,7 @@ objects=$work/root/usr/lib/linux-objects/linkers
 modules=$work/root/usr/lib/modules/$kernel
 manifest=$work/root/usr/share/koweld/manifests/$package.yaml
 mkdir -p "$objects" "$modules" "${manifest%/*}"
+touch "$modules"/modules.{order,builtin} # or koweld waits for the kernel
 ln -s usr/lib "$work/root/lib"
 
 openssl req -new -x509 -newkey rsa:2048 -nodes -sha256 -days 3650 -subj "/CN=corpus (key thrown away)" \
