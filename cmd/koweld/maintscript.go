@@ -51,7 +51,7 @@ happens on standard error, and waits for another koweld to end.`,
 			// debconf owns standard output, and nobody tries again.
 			a.out, a.script = a.stderr, true
 			return a.changing(cmd, func(ctx context.Context, s *unit.System) ([]unit.Change, error) {
-				return s.Maintscript(ctx, args[1], call)
+				return s.Maintscript(ctx, args[1], call, unit.Options{DryRun: a.dryRun})
 			})
 		},
 	}

@@ -129,7 +129,7 @@ func (a *app) reportChange(c *unit.Change) {
 			if len(c.Steps) == 0 {
 				fmt.Fprintf(w, "%s: nothing to do\n", c.Package)
 			}
-		case a.quiet, a.script && c.Action == unit.Unchanged:
+		case a.quiet, a.script && (c.Action == unit.Unchanged || c.Action == unit.Dropped):
 		case c.Action == unit.Unchanged && c.Kernel == "":
 			fmt.Fprintf(w, "%s: nothing is installed\n", c.Package)
 		default:

@@ -203,7 +203,7 @@ func install(version string) func(*unit.System) error {
 // called is a call of the package's maintainer script.
 func called(script, action string) func(*unit.System) error {
 	return func(sys *unit.System) error {
-		_, err := sys.Maintscript(context.Background(), "acme", dpkg.Call{Script: dpkg.Script(script), Action: action})
+		_, err := sys.Maintscript(context.Background(), "acme", dpkg.Call{Script: dpkg.Script(script), Action: action}, unit.Options{})
 		return err
 	}
 }
@@ -247,12 +247,8 @@ var scenarios = []scenario{
 		},
 	},
 	{
-		name: "remove",
-		prepare: func(h *host) {
-			h.originals()
-			h.declare("new", []int{1, 2, 3}, "new", 0o640)
-			h.install("new")
-		},
+		name:    "remove",
+		prepare: (*host).installed,
 		run: func(sys *unit.System) error {
 			_, err := sys.Remove(context.Background(), []string{"acme"}, unit.Options{})
 			return err
@@ -284,40 +280,38 @@ var scenarios = []scenario{
 		in:      "in batches",
 	},
 	{
-		name: "prerm remove",
-		prepare: func(h *host) {
-			h.originals()
-			h.declare("new", []int{1, 2, 3}, "new", 0o640)
-			h.install("new")
-		},
+		name:    "prerm remove",
+		prepare: (*host).installed,
 		run:     called("prerm", "remove"),
 		between: true,
 	},
 	{
-		name: "postinst abort-remove",
-		prepare: func(h *host) {
-			h.originals()
-			h.declare("new", []int{1, 2, 3}, "new", 0o640)
-			h.install("new")
-			h.called("prerm", "remove")
-		},
+		name:    "postinst abort-remove",
+		prepare: (*host).parked,
 		run:     called("postinst", "abort-remove"),
 		between: true,
 	},
 	{
-		name: "postrm remove",
-		prepare: func(h *host) {
-			h.originals()
-			h.declare("new", []int{1, 2, 3}, "new", 0o640)
-			h.install("new")
-			h.called("prerm", "remove")
-		},
+		name:    "postrm remove",
+		prepare: (*host).parked,
 		run:     called("postrm", "remove"),
 		between: true,
 	},
 }
 
 func (h *host) called(script, action string) { require.NoError(h.t, called(script, action)(system(h))) }
+
+// installed has the package over originals, and parked has prerm take it back.
+func (h *host) installed() {
+	h.originals()
+	h.declare("new", []int{1, 2, 3}, "new", 0o640)
+	h.install("new")
+}
+
+func (h *host) parked() {
+	h.installed()
+	h.called("prerm", "remove")
+}
 
 // streams installs two units of a group, of which acme is active, and lets the
 // admin choose one.

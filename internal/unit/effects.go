@@ -48,7 +48,7 @@ func (s *System) planEffects(ctx context.Context, f *facts, p *plan, m *manifest
 
 // pending reports whether an effect of an older run is still to be done.
 func (f *facts) pending(e store.Effect) bool {
-	return f.old != nil && slices.Contains(f.old.Pending, e)
+	return f.old != nil && slices.Contains(f.old.Pending, e) || slices.Contains(f.inherited, e)
 }
 
 // planDepmod plans depmod in the transaction, or notes it as pending.

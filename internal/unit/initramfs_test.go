@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"koweld/internal/dpkg"
 	"koweld/internal/store"
 	"koweld/internal/tool"
 	"koweld/internal/unit"
@@ -25,7 +26,9 @@ type initramfsTools struct {
 	lacks   []string // the programs that are not there
 	fails   string   // the program that fails
 	idle    bool     // the maker succeeds and makes nothing
-	ran     []string
+	// during happens while the first maker runs.
+	during func()
+	ran    []string
 }
 
 // initramfsToolsOnly is all that a system without dracut lacks.
@@ -41,6 +44,10 @@ func (i *initramfsTools) Run(ctx context.Context, c tool.Cmd) (tool.Result, erro
 	i.ran = append(i.ran, c.Path+" "+strings.ReplaceAll(strings.Join(c.Args, " "), i.s.dir, ""))
 	if c.Path == i.fails {
 		return tool.Result{}, &tool.FailedError{Cmd: c, Code: 1, Output: "no space"}
+	}
+	if during := i.during; during != nil && !strings.HasPrefix(c.Path, "lsinit") {
+		i.during = nil
+		during()
 	}
 	if i.idle {
 		return tool.Result{Stdout: []byte("Generating\nW: Not updating\n")}, nil
@@ -388,4 +395,66 @@ func TestInitramfsWithoutAMaker(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, changes, 1)
 	assert.Equal(t, []string{"cannot make /boot/initrd.img-" + kernel + " anew: there is neither update-initramfs nor dracut; install initramfs-tools or dracut"}, changes[0].Warnings)
+}
+
+// pendingScene is a unit whose initramfs could not be made.
+func pendingScene(t *testing.T) (*scene, *unit.System, *initramfsTools) {
+	s := newScene(t, t.TempDir(), true)
+	t.Cleanup(s.close)
+	s.write("/boot/initrd.img-"+kernel, "an initramfs")
+	sys := s.sound()
+	sys.Running = true
+	tools := &initramfsTools{Runner: sys.Tool, s: s, lacks: initramfsToolsOnly, fails: "update-initramfs", listing: "one.ko\n"}
+	sys.Tool = tools
+	require.NoError(t, s.install(sys, s.declareWith("auto")))
+	require.Contains(t, s.record("acme").Pending, store.EffectInitramfs)
+	return s, sys, tools
+}
+
+func TestWhatIsPendingForAReplacedUnitIsInherited(t *testing.T) {
+	s, sys, tools := pendingScene(t)
+	tools.listing = "" // nothing else asks for it
+	path := s.declare("heir", "1", []item{{path: "updates/one.ko", module: true, compress: "none"}}, "replaces: [acme]")
+	text, err := os.ReadFile(s.host(path))
+	require.NoError(t, err)
+	s.write(path, strings.Replace(string(text), "initramfs: never", "initramfs: auto", 1))
+	require.NoError(t, s.install(sys, path))
+	require.Nil(t, s.record("acme"))
+	assert.Contains(t, s.record("heir").Pending, store.EffectInitramfs)
+}
+
+// An image that was begun before a unit changed does not hold the change.
+func TestWhatChangesWhileAnInitramfsIsMadeStaysPending(t *testing.T) {
+	s, sys, tools := pendingScene(t)
+	tools.fails = ""
+	tools.during = func() {
+		tools.fails = "update-initramfs"
+		path := s.declare("acme", "2", []item{{path: "updates/one.ko", module: true, text: "2", compress: "none"}})
+		text, err := os.ReadFile(s.host(path))
+		require.NoError(t, err)
+		s.write(path, strings.Replace(string(text), "initramfs: never", "initramfs: auto", 1))
+		require.NoError(t, s.install(sys, path))
+		tools.fails = ""
+	}
+	settled(t, sys)
+	assert.Contains(t, s.record("acme").Pending, store.EffectInitramfs)
+	settled(t, sys)
+	assert.Empty(t, s.record("acme").Pending)
+}
+
+func TestWhatIsPendingOutlivesARemovalThatIsGivenUp(t *testing.T) {
+	s, sys, tools := pendingScene(t)
+	call := func(script, action string) {
+		_, err := sys.Maintscript(s.ctx(), "acme", dpkg.Call{Script: dpkg.Script(script), Action: action}, unit.Options{})
+		require.NoError(t, err)
+	}
+	call("prerm", "remove")
+	tools.listing, tools.ran = "", nil
+	call("postinst", "abort-remove")
+	assert.Contains(t, s.record("acme").Pending, store.EffectInitramfs)
+}
+
+func settled(t *testing.T, sys *unit.System) {
+	_, err := sys.Settle(t.Context(), unit.Options{})
+	require.NoError(t, err)
 }

@@ -41,6 +41,8 @@ const (
 	Repaired  Action = "repaired"
 	PutBack   Action = "put back" // after a removal that dpkg gave up
 	Waits     Action = "waiting"  // for its kernel
+	Dropped   Action = "dropped"  // what a prerm had parked
+	Activated Action = "switched" // to another unit of the group
 	Planned   Action = "planned"  // with --dry-run
 )
 
@@ -146,7 +148,7 @@ func (s *System) install(ctx context.Context, m *manifest.Manifest, d depth, opt
 	}
 	s.report(p, c)
 	if len(rivals) > 0 && !opts.DryRun {
-		return c, s.elect(ctx, c, provides, m.Kernel, opts)
+		return c, s.electAgain(ctx, c, provides, m.Kernel, opts)
 	}
 	return c, nil
 }

@@ -11,7 +11,7 @@ import (
 
 // Maintscript does what a call of a package's maintainer script asks for: see
 // [Rules]. A call that is not known is a warning.
-func (s *System) Maintscript(ctx context.Context, pkg string, call dpkg.Call) ([]Change, error) {
+func (s *System) Maintscript(ctx context.Context, pkg string, call dpkg.Call, opts Options) ([]Change, error) {
 	rule, known := ruleFor(pkg, call)
 	if !known {
 		s.observe(Event{Kind: Warning, Unit: pkg, Detail: fmt.Sprintf("nothing is done for %q, which is no call that is known", call)})
@@ -21,18 +21,17 @@ func (s *System) Maintscript(ctx context.Context, pkg string, call dpkg.Call) ([
 	case leave:
 		return nil, nil
 	case settle:
-		return nil, s.Settle(ctx)
+		return s.Settle(ctx, opts)
 	case park, drop:
 		if shared, err := s.isShared(ctx, pkg); err != nil || shared {
 			return nil, err
 		}
 	}
-	later, err := s.later(ctx)
-	if err != nil {
+	var err error
+	if opts.Later, err = s.later(ctx); err != nil {
 		return nil, err
 	}
-	opts := Options{Later: later}
-	changes, err := s.changeEach(ctx, false, given([]string{pkg}), func(pkg string) (*Change, error) {
+	changes, err := s.changeEach(ctx, opts.DryRun, given([]string{pkg}), func(pkg string) (*Change, error) {
 		return s.react(ctx, rule, pkg, opts)
 	})
 	if rule.Do == drop && !opts.Later {
@@ -77,6 +76,9 @@ func (s *System) formAgreed(ctx context.Context, pkg string, unpacked bool, opts
 	c, err := s.install(ctx, m, byStat, opts)
 	if err != nil {
 		return nil, s.Blame(ctx, m, err)
+	}
+	if opts.DryRun {
+		return c, nil
 	}
 	r, err := s.store().Load(pkg)
 	if err != nil || r == nil || r.State == store.Waiting {

@@ -13,7 +13,7 @@ import (
 
 // call is a call of a package's maintainer script.
 func (s *scene) call(pkg, script, action string) {
-	_, err := s.sound().Maintscript(s.ctx(), pkg, dpkg.Call{Script: dpkg.Script(script), Action: action})
+	_, err := s.sound().Maintscript(s.ctx(), pkg, dpkg.Call{Script: dpkg.Script(script), Action: action}, unit.Options{})
 	require.NoError(s.t, err)
 }
 

@@ -21,7 +21,7 @@ import (
 // of its group lies ready, that one comes into its place, in the same step.
 func (s *System) park(ctx context.Context, old *store.Record, opts Options) (*Change, error) {
 	if !old.IsPlaced() {
-		return s.parkAside(ctx, old)
+		return s.parkAside(ctx, old, opts)
 	}
 	next, err := s.heir(ctx, old)
 	if err != nil {
@@ -37,8 +37,12 @@ func (s *System) park(ctx context.Context, old *store.Record, opts Options) (*Ch
 }
 
 // parkAside notes that what lies ready is removed: it is parked already.
-func (s *System) parkAside(ctx context.Context, old *store.Record) (*Change, error) {
+func (s *System) parkAside(ctx context.Context, old *store.Record, opts Options) (*Change, error) {
 	c := removal(old)
+	if opts.DryRun {
+		c.Action = Planned
+		return c, nil
+	}
 	r := *old
 	r.State, r.Reason = store.Removed, ""
 	return c, s.rewriteRecord(ctx, &r, c)
@@ -79,13 +83,17 @@ func (s *System) swap(ctx context.Context, c *Change, old *store.Record, state s
 			return err
 		}
 	}
-	if err := s.followSwap(ctx, f, p, c, left, placed, opts); err != nil {
+	if err := s.followSwap(ctx, f, p, c, left, placed, pendingOf(old, next), opts); err != nil {
 		return err
 	}
 	for _, r := range []*store.Record{left, placed} {
 		if r != nil {
 			f.placeState(p, r)
 		}
+	}
+	if opts.DryRun {
+		c.plan(p)
+		return nil
 	}
 	if err := s.apply(ctx, nil, p, c); err != nil {
 		return err
@@ -185,9 +193,20 @@ func (f *facts) promote(p *plan, next *store.Record, gone map[string]*store.File
 	return &r, refused
 }
 
+// pendingOf is what is pending for any of the records, which may be nil.
+func pendingOf(records ...*store.Record) []store.Effect {
+	var all []store.Effect
+	for _, r := range records {
+		if r != nil {
+			all = append(all, r.Pending...)
+		}
+	}
+	return all
+}
+
 // followSwap completes a plan with depmod, and the records with what is to be
-// done next.
-func (s *System) followSwap(ctx context.Context, f *facts, p *plan, c *Change, left, placed *store.Record, opts Options) error {
+// done next, or was before.
+func (s *System) followSwap(ctx context.Context, f *facts, p *plan, c *Change, left, placed *store.Record, before []store.Effect, opts Options) error {
 	tells := left // of the two, the record that what is pending is noted in
 	if placed != nil {
 		tells = placed
@@ -202,11 +221,6 @@ func (s *System) followSwap(ctx context.Context, f *facts, p *plan, c *Change, l
 		indexed = indexed || r.Depmod
 		if initramfsWhen(r) != manifest.InitramfsNever {
 			when = initramfsWhen(r)
-		}
-		for _, e := range f.before(r.Package) {
-			if e == store.EffectInitramfs {
-				tells.Pending = append(tells.Pending, e)
-			}
 		}
 	}
 	if indexed {
@@ -226,7 +240,7 @@ func (s *System) followSwap(ctx context.Context, f *facts, p *plan, c *Change, l
 	if err != nil {
 		return err
 	}
-	if again && !opts.KernelHook && !slices.Contains(tells.Pending, store.EffectInitramfs) {
+	if (again || slices.Contains(before, store.EffectInitramfs)) && !opts.KernelHook {
 		tells.Pending = append(tells.Pending, store.EffectInitramfs)
 	}
 	if placed != nil && len(placed.Pending) > 0 {
@@ -248,12 +262,16 @@ func (s *System) putBack(ctx context.Context, old *store.Record, opts Options) (
 	if len(rivals) == 0 {
 		return c, s.swap(ctx, c, nil, "", old, opts)
 	}
+	if opts.DryRun {
+		c.Action = Planned
+		return c, nil
+	}
 	r := *old
 	r.State = store.Ready
 	if err := s.rewriteRecord(ctx, &r, c); err != nil {
 		return nil, err
 	}
-	return c, s.elect(ctx, c, old.Provides, old.Kernel, opts)
+	return c, s.electAgain(ctx, c, old.Provides, old.Kernel, opts)
 }
 
 // drop removes what is parked, and with it all that is known of the package
@@ -265,6 +283,9 @@ func (s *System) drop(ctx context.Context, old *store.Record, opts Options) (*Ch
 	}
 	p := planDrop(f)
 	c := removal(old)
+	if old.State == store.Removed {
+		c.Action = Dropped
+	}
 	c.Pending = old.Pending
 	return c, s.applyRemoval(ctx, f, p, c, opts)
 }

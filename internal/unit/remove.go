@@ -62,7 +62,11 @@ func (s *System) remove(ctx context.Context, old *store.Record, opts Options) (*
 		if old, err = s.store().Load(old.Package); err != nil {
 			return nil, err
 		}
-		return s.drop(ctx, old, opts)
+		c, err := s.drop(ctx, old, opts)
+		if c != nil {
+			c.Action = Removed
+		}
+		return c, err
 	}
 	f, err := s.newFacts(ctx, old.Package, nil, old, byBytes, nil)
 	if err != nil {

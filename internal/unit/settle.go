@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"koweld/internal/fsys"
@@ -63,8 +64,11 @@ func (s *System) runEffects(ctx context.Context, changes []Change, opts Options)
 }
 
 // Settle ends what a run left open and does what is pending for any unit, once
-// for each kernel.
-func (s *System) Settle(ctx context.Context) error {
+// for each kernel. Changes tell of it only in a dry run.
+func (s *System) Settle(ctx context.Context, opts Options) ([]Change, error) {
+	if opts.DryRun {
+		return s.planSettle()
+	}
 	var kernels []string
 	err := s.locked(ctx, func() error {
 		records, err := s.store().LoadAll()
@@ -84,7 +88,21 @@ func (s *System) Settle(ctx context.Context) error {
 			errs = append(errs, r.failed)
 		}
 	}
-	return errors.Join(errs...)
+	return nil, errors.Join(errs...)
+}
+
+func (s *System) planSettle() (changes []Change, err error) {
+	records, err := s.store().LoadAll()
+	for _, r := range records {
+		c := Change{Package: r.Package, Kernel: r.Kernel, Action: Planned}
+		for _, e := range r.Pending {
+			c.Steps = append(c.Steps, fmt.Sprintf("do %s for %s", e, r.Kernel))
+		}
+		if len(c.Steps) > 0 {
+			changes = append(changes, c)
+		}
+	}
+	return changes, err
 }
 
 // settled is what became of a unit's effects.
@@ -121,11 +139,15 @@ func (s *System) settle(ctx context.Context, kernels []string) (map[string]settl
 			continue
 		}
 		errs = append(errs, s.locked(ctx, func() error {
-			waiting, err := s.awaiting(kernel, store.EffectInitramfs)
+			now, err := s.awaiting(kernel, store.EffectInitramfs)
 			if err != nil {
 				return err
 			}
-			return s.effectDone(ctx, waiting, store.EffectInitramfs, nil, done)
+			// One that changed meanwhile may not be in the image.
+			same := slices.DeleteFunc(now, func(r *store.Record) bool {
+				return !slices.ContainsFunc(waiting, func(w *store.Record) bool { return reflect.DeepEqual(r, w) })
+			})
+			return s.effectDone(ctx, same, store.EffectInitramfs, nil, done)
 		}))
 	}
 	return done, errors.Join(errs...)

@@ -55,10 +55,14 @@ func packagesOf(records []*store.Record) []string {
 // nil.
 func (s *System) heir(ctx context.Context, old *store.Record) (*store.Record, error) {
 	others, err := s.group(old.Provides, old.Kernel, old.Package)
+	if err != nil || len(others) == 0 {
+		return nil, err
+	}
+	selection, err := s.selection(old.Provides.Group)
 	if err != nil {
 		return nil, err
 	}
-	return s.choose(ctx, others)
+	return s.choose(ctx, others, selection)
 }
 
 // A claim is how well a unit is entitled to be active.
@@ -68,23 +72,13 @@ type claim struct {
 	userspace int  // 2: its userspace is installed in its version; 1: in another
 }
 
-// choose returns the unit of a group that is to be active; nil for none. The
-// admin's word counts first, then the userspace that is installed, the priority
-// and the version.
-func (s *System) choose(ctx context.Context, units []*store.Record) (*store.Record, error) {
-	switch len(units) {
-	case 0:
-		return nil, nil
-	case 1:
-		return units[0], nil
-	}
-	selection, err := s.selection(units[0].Provides.Group)
-	if err != nil {
-		return nil, err
-	}
+// choose returns the unit, of at least one, that is to be active. The admin's word
+// counts first, then the userspace that is installed, the priority and the version.
+func (s *System) choose(ctx context.Context, units []*store.Record, selection string) (*store.Record, error) {
 	var claims []claim
 	for _, r := range units {
 		c := claim{rec: r, selected: selects(selection, r)}
+		var err error
 		if c.userspace, err = s.hasUserspace(ctx, r); err != nil {
 			return nil, err
 		}
@@ -137,15 +131,16 @@ func (s *System) hasUserspace(ctx context.Context, r *store.Record) (rank int, e
 	return rank, nil
 }
 
-// elect makes the unit active that is to be, if it is not.
-func (s *System) elect(ctx context.Context, c *Change, p *store.Provides, kernel string, opts Options) error {
+// elect makes the unit active that is to be, if it is not; selection is the
+// admin's choice. It reports whether another was.
+func (s *System) elect(ctx context.Context, c *Change, p *store.Provides, kernel, selection string, opts Options) (switched bool, err error) {
 	units, err := s.group(p, kernel, "")
 	if err != nil || len(units) == 0 {
-		return err
+		return false, err
 	}
-	next, err := s.choose(ctx, units)
+	next, err := s.choose(ctx, units, selection)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var active *store.Record
 	for _, r := range units {
@@ -154,20 +149,19 @@ func (s *System) elect(ctx context.Context, c *Change, p *store.Provides, kernel
 		}
 	}
 	if active == next {
-		return nil
+		return false, nil
 	}
-	if active != nil {
-		active.Reason = ""
-	}
-	return s.swap(ctx, c, active, store.Ready, next, opts)
+	return true, s.swap(ctx, c, active, store.Ready, next, opts)
 }
 
-// before is what was pending for a package.
-func (f *facts) before(pkg string) []store.Effect {
-	if f.old != nil && f.old.Package == pkg {
-		return f.old.Pending
+// electAgain is elect by the choice that is noted.
+func (s *System) electAgain(ctx context.Context, c *Change, p *store.Provides, kernel string, opts Options) error {
+	selection, err := s.selection(p.Group)
+	if err != nil {
+		return err
 	}
-	return nil
+	_, err = s.elect(ctx, c, p, kernel, selection, opts)
+	return err
 }
 
 // Where the admin's choice for each group lies.
@@ -194,7 +188,7 @@ func (s *System) noteSelection(ctx context.Context, group, choice string) error 
 		return err
 	}
 	if blocker != "" {
-		return fmt.Errorf("cannot select for %s: %s is not a folder", group, blocker)
+		return &TargetError{Path: name, Reason: blocker + " is not a folder"}
 	}
 	there, err := lstat(s.FS, name)
 	switch {
@@ -310,7 +304,14 @@ func (s *System) Select(ctx context.Context, group, choice string, opts Options)
 	}
 	changes, err := s.changeEach(ctx, opts.DryRun, list, func(kernel string) (*Change, error) {
 		c := &Change{Package: group, Kernel: kernel, Action: Unchanged}
-		return c, s.elect(ctx, c, &store.Provides{Group: group}, kernel, opts)
+		if opts.DryRun {
+			c.Action = Planned
+		}
+		switched, err := s.elect(ctx, c, &store.Provides{Group: group}, kernel, choice, opts)
+		if switched && !opts.DryRun {
+			c.Action = Activated
+		}
+		return c, err
 	})
 	return changes, errors.Join(err, s.runEffects(ctx, changes, opts))
 }
