@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -328,8 +329,7 @@ func (s *scene) index() string {
 	require.NoError(s.t, err)
 	got := map[string]string{}
 	for _, e := range entries {
-		// What a depmod that was killed has left is its own.
-		if isIndex(e.Name()) && !strings.HasSuffix(e.Name(), tempSuffix) {
+		if isIndex(e.Name()) {
 			text, err := os.ReadFile(filepath.Join(s.host(folder), e.Name()))
 			require.NoError(s.t, err)
 			got[e.Name()] = string(text)
@@ -373,7 +373,9 @@ type depmod struct {
 	runs   int
 }
 
-const tempSuffix = ".4711.42.99"
+// pid tells the processes of the fake apart, as it does in the names of the
+// files that depmod has not renamed yet.
+var pid atomic.Int64
 
 func (d *depmod) Look(name string) (string, error) {
 	if d.lost {
@@ -408,12 +410,12 @@ func (d *depmod) write(ctx context.Context, dir string) error {
 	if err := step("depmod starts"); err != nil {
 		return err
 	}
-	index := indexOf(nil, dir)
+	index, id := indexOf(nil, dir), pid.Add(1)
 	if d.leaves != "" {
 		index["modules.dep"] = strings.ReplaceAll(index["modules.dep"], d.leaves+":\n", "")
 	}
 	for _, name := range []string{"modules.alias", "modules.dep", "modules.dep.bin"} {
-		temp := filepath.Join(dir, name+tempSuffix)
+		temp := filepath.Join(dir, fmt.Sprintf("%s.%d.42.99", name, id))
 		if err := os.WriteFile(temp, []byte(index[name][:len(index[name])/2]), 0o644); err != nil {
 			return err
 		}

@@ -458,3 +458,20 @@ func settled(t *testing.T, sys *unit.System) {
 	_, err := sys.Settle(t.Context(), unit.Options{})
 	require.NoError(t, err)
 }
+
+// At the end of dpkg's run it is told once for a kernel, and as an error.
+func TestThatAnInitramfsCannotBeMadeIsToldOnce(t *testing.T) {
+	s, sys, _ := pendingScene(t)
+	path := s.declare("other", "1", []item{{path: "updates/other.ko", module: true, compress: "none"}})
+	text, err := os.ReadFile(s.host(path))
+	require.NoError(t, err)
+	s.write(path, strings.Replace(string(text), "initramfs: never", "initramfs: always", 1))
+	require.NoError(t, s.install(sys, path))
+	require.Contains(t, s.record("other").Pending, store.EffectInitramfs)
+	var warnings []string
+	sys.Observe = func(e unit.Event) { warnings = append(warnings, e.Detail) }
+	_, err = sys.Settle(t.Context(), unit.Options{})
+	require.Error(t, err)
+	assert.Equal(t, 1, strings.Count(err.Error(), "cannot make /boot/initrd.img-"+kernel), "%v", err)
+	assert.Empty(t, warnings)
+}

@@ -52,19 +52,30 @@ func (s *System) runEffects(ctx context.Context, changes []Change, opts Options)
 		s.observe(Event{Kind: Warning, Unit: ownPackage, Detail: err.Error() + "; what should have waited is done now"})
 	}
 	slices.Sort(kernels)
-	done, err := s.settle(ctx, slices.Compact(kernels))
+	done, failed, err := s.settle(ctx, slices.Compact(kernels))
 	for i := range changes {
 		c := &changes[i]
 		if r, known := done[c.Package]; known {
 			c.Pending = r.pending
-			c.Warnings = append(c.Warnings, r.warnings...)
+			if r.failed != nil {
+				c.Warnings = append(c.Warnings, r.failed.Error())
+			}
 		}
 	}
+	s.warnPending(failed)
 	return err
 }
 
+// warnPending tells of effects that stay pending: the modules are placed.
+func (s *System) warnPending(failed []*pendingError) {
+	for _, err := range failed {
+		s.observe(Event{Kind: Warning, Unit: err.unit, Detail: err.Error()})
+	}
+}
+
 // Settle ends what a run left open and does what is pending for any unit, once
-// for each kernel. Changes tell of it only in a dry run.
+// for each kernel. Changes tell of it only in a dry run. On the running system
+// it is an error that an initramfs cannot be made: nobody else would tell.
 func (s *System) Settle(ctx context.Context, opts Options) ([]Change, error) {
 	if opts.DryRun {
 		return s.planSettle()
@@ -81,12 +92,14 @@ func (s *System) Settle(ctx context.Context, opts Options) ([]Change, error) {
 	})
 	errs := []error{err}
 	slices.Sort(kernels)
-	done, err := s.settle(ctx, slices.Compact(kernels))
+	_, failed, err := s.settle(ctx, slices.Compact(kernels))
 	errs = append(errs, err)
-	for _, r := range done {
-		if s.Running {
-			errs = append(errs, r.failed)
-		}
+	if !s.Running {
+		s.warnPending(failed)
+		return nil, errors.Join(errs...)
+	}
+	for _, err := range failed {
+		errs = append(errs, err)
 	}
 	return nil, errors.Join(errs...)
 }
@@ -107,17 +120,26 @@ func (s *System) planSettle() (changes []Change, err error) {
 
 // settled is what became of a unit's effects.
 type settled struct {
-	pending  []store.Effect // that are left
-	failed   error          // why one is left
-	warnings []string
+	pending []store.Effect // that are left
+	failed  *pendingError  // why one is left; nil if none failed
 }
+
+// pendingError says why an effect stays pending.
+type pendingError struct {
+	unit string // one of those that it is pending for
+	err  error
+}
+
+func (e *pendingError) Error() string { return e.err.Error() + "; koweld repair will try again" }
+
+func (e *pendingError) Unwrap() error { return e.err }
 
 // settle does the effects of kernels: depmod under the lock and in one
 // transaction with the records, the initramfs without it, for it takes long.
-// An initramfs that cannot be made stays pending and is a warning: the modules
-// are placed.
-func (s *System) settle(ctx context.Context, kernels []string) (map[string]settled, error) {
-	done := make(map[string]settled)
+// An initramfs that cannot be made stays pending: there is one failure for each
+// kernel.
+func (s *System) settle(ctx context.Context, kernels []string) (done map[string]settled, failed []*pendingError, err error) {
+	done = make(map[string]settled)
 	var errs []error
 	for _, kernel := range kernels {
 		err := s.locked(ctx, func() error { return s.settleIndex(ctx, kernel, done) })
@@ -131,11 +153,11 @@ func (s *System) settle(ctx context.Context, kernels []string) (map[string]settl
 			continue
 		}
 		if err := s.makeInitramfs(ctx, kernel); err != nil {
-			text := fmt.Sprintf("%v; koweld repair will try again", err)
+			left := &pendingError{waiting[0].Package, err}
 			for _, r := range waiting {
-				done[r.Package] = settled{pending: r.Pending, failed: err, warnings: []string{text}}
+				done[r.Package] = settled{pending: r.Pending, failed: left}
 			}
-			s.observe(Event{Kind: Warning, Unit: waiting[0].Package, Detail: text})
+			failed = append(failed, left)
 			continue
 		}
 		errs = append(errs, s.locked(ctx, func() error {
@@ -150,7 +172,7 @@ func (s *System) settle(ctx context.Context, kernels []string) (map[string]settl
 			return s.effectDone(ctx, same, store.EffectInitramfs, nil, done)
 		}))
 	}
-	return done, errors.Join(errs...)
+	return done, failed, errors.Join(errs...)
 }
 
 // awaiting are the records of a kernel for which an effect is pending.
