@@ -137,7 +137,7 @@ func (s *scene) disturbed(sc scenario, d disturbance) bool {
 				came = true
 				return d.fault
 			}
-			return fault{kind: st.faults[name]}
+			return st.fault(name, nth)
 		})
 		if came {
 			break
@@ -145,20 +145,26 @@ func (s *scene) disturbed(sc scenario, d disturbance) bool {
 	}
 	require.True(t, came, "%s: the call does not come", d)
 	s.converge(sc, d.String())
-	for _, c := range s.calls {
-		for when, m := range map[string]moment{"before": c.before, "after": c.after} {
-			assert.Empty(t, m.strange, "%s: %s %s", d, when, c.name)
-			if !m.open {
-				assert.Contains(t, legal, m.set, "%s: %s %s", d, when, c.name)
-				assert.Empty(t, m.stale, "%s: %s %s", d, when, c.name)
-			}
-		}
-	}
+	s.judge(legal, d.String())
 	if d.kind != killKoweld || slices.ContainsFunc(s.calls, func(c call) bool { return c.name == d.call && c.code == killed }) {
-		s.countDisturbance(d) // else koweld was faster
+		s.countDisturbance(d.kind) // else koweld was faster
 	}
 	s.goes(sc, d.String())
 	return !t.Failed()
+}
+
+// judge looks at every moment on the way.
+func (s *scene) judge(legal []string, what string) {
+	s.t.Helper()
+	for _, c := range s.calls {
+		for when, m := range map[string]moment{"before": c.before, "after": c.after} {
+			assert.Empty(s.t, m.strange, "%s: %s %s", what, when, c.name)
+			if !m.open {
+				assert.Contains(s.t, legal, m.set, "%s: %s %s", what, when, c.name)
+				assert.Empty(s.t, m.stale, "%s: %s %s", what, when, c.name)
+			}
+		}
+	}
 }
 
 // legal are the sets that may be placed: that from before and those of all versions

@@ -21,6 +21,7 @@ const (
 	failAfter      kind = "fails after koweld"
 	killBefore     kind = "dpkg is killed before koweld"
 	killAfter      kind = "dpkg is killed after koweld"
+	killRename     kind = "dpkg is killed at a rename"
 	killKoweld     kind = "koweld is killed"
 	countCalls     kind = "koweld's system calls are counted"
 	orderGo             = "go"

@@ -44,9 +44,11 @@ func (sc scenario) again(now state) []string {
 			return append([]string{"--force-remove-reinstreq"}, named("--purge", short)...)
 		}
 	}
-	words := strings.Fields(now["modules"])
-	if sc.placed() == "none" && slices.Contains(words, "reinstreq") {
-		return installOne("+modules-" + words[len(words)-1])
+	for _, short := range []string{"modules", "objects", "signatures"} {
+		words := strings.Fields(now[short])
+		if sc.placed() == "none" && slices.Contains(words, "reinstreq") {
+			return installOne("+" + short + "-" + words[len(words)-1])
+		}
 	}
 	switch sc.goal {
 	case "removed":
@@ -54,7 +56,7 @@ func (sc scenario) again(now state) []string {
 	case "purged":
 		return named("--purge", "modules")
 	}
-	words = []string{"--install"}
+	words := []string{"--install"}
 	for _, short := range []string{"objects", "signatures", "modules"} {
 		// Another package may have taken the place of one.
 		if !(short == "signatures" && now["heir"] != "") {
@@ -130,7 +132,8 @@ func (s *scene) goes(sc scenario, what string) {
 }
 
 // withoutBackups leaves out what a dpkg that was killed while it unpacked has kept
-// of a file, and never looks at again, with the folders that it lies in.
+// of an old file or begun of a new one, and never looks at again, with the folders
+// that it lies in.
 func withoutBackups(left []string) []string {
 	name := func(line string) string {
 		name, _, _ := strings.Cut(strings.TrimPrefix(line, "+"), " ")
@@ -138,7 +141,8 @@ func withoutBackups(left []string) []string {
 	}
 	var backups []string
 	for _, line := range left {
-		if strings.HasSuffix(name(line), ".dpkg-tmp") && strings.HasPrefix(line, "+") {
+		dpkgs := strings.HasSuffix(name(line), ".dpkg-tmp") || strings.HasSuffix(name(line), ".dpkg-new")
+		if dpkgs && strings.HasPrefix(line, "+") {
 			backups = append(backups, name(line))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -119,8 +120,14 @@ func (s *scene) makeKiller() {
 // what it and the scripts said. A word "+modules-1.0" is that package.
 func (s *scene) dpkg(words ...string) (int, string) {
 	s.t.Helper()
+	return s.dpkgUnder(nil, words...)
+}
+
+// dpkgUnder is dpkg, run by another program.
+func (s *scene) dpkgUnder(runner []string, words ...string) (int, string) {
+	s.t.Helper()
 	args := []string{
-		"--root=" + s.root, "--admindir=" + filepath.Join(s.root, "var/lib/dpkg"), "--log=" + filepath.Join(s.dir, "log"),
+		"dpkg", "--root=" + s.root, "--admindir=" + filepath.Join(s.root, "var/lib/dpkg"), "--log=" + filepath.Join(s.dir, "log"),
 		"--force-script-chrootless", "--force-unsafe-io", "--no-pager",
 	}
 	for _, word := range words {
@@ -128,7 +135,8 @@ func (s *scene) dpkg(words ...string) (int, string) {
 		require.NoError(s.t, err)
 		args = append(args, word)
 	}
-	code, said := s.run("dpkg", args...)
+	args = append(slices.Clone(runner), args...)
+	code, said := s.run(args[0], args[1:]...)
 	s.waitForScripts()
 	return code, said
 }

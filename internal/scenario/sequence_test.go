@@ -47,7 +47,7 @@ func (s *scene) play(st step, n int) {
 	t := s.t
 	t.Helper()
 	from := len(s.calls)
-	code, said := s.do(st, func(name string, _ int) fault { return fault{kind: st.faults[name]} })
+	code, said := s.do(st, st.fault)
 
 	var want, got []string
 	for _, c := range st.calls {
@@ -83,13 +83,22 @@ func (s *scene) play(st step, n int) {
 // of those that are called so.
 func (s *scene) do(st step, faults func(name string, nth int) fault) (int, string) {
 	s.t.Helper()
+	return s.doUnder(nil, st, faults)
+}
+
+// doUnder is do with dpkg run by another program.
+func (s *scene) doUnder(runner []string, st step, faults func(name string, nth int) fault) (int, string) {
+	s.t.Helper()
 	if st.lost != "" {
 		require.NoError(s.t, os.Remove(filepath.Join(s.root, folder, st.lost)))
 	}
 	s.faults = faults
 	defer func() { s.faults = nil }()
-	return s.dpkg(st.dpkg...)
+	return s.dpkgUnder(runner, st.dpkg...)
 }
+
+// fault is what a step does to a call.
+func (st step) fault(name string, _ int) fault { return fault{kind: st.faults[name]} }
 
 // driversOf are the calls from that one on, without those of koweld's package.
 func (s *scene) driversOf(from int) []call {

@@ -45,9 +45,9 @@ func (s *scene) countScenario() {
 }
 
 // countDisturbance is called when a scenario ends into which it came.
-func (s *scene) countDisturbance(d disturbance) {
+func (s *scene) countDisturbance(k kind) {
 	s.count(func(y *tally) {
-		y.faults[d.kind]++
+		y.faults[k]++
 		y.calls += len(s.calls)
 	})
 }
@@ -66,7 +66,7 @@ func printTallies(to io.Writer) {
 	for _, name := range names {
 		y := tallies.of[name]
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\n", name, y.version, y.scenarios,
-			y.faults[failBefore]+y.faults[failAfter], y.faults[killKoweld], y.faults[killBefore]+y.faults[killAfter], y.calls, y.failures)
+			y.faults[failBefore]+y.faults[failAfter], y.faults[killKoweld], y.faults[killBefore]+y.faults[killAfter]+y.faults[killRename], y.calls, y.failures)
 	}
 	_ = w.Flush()
 }

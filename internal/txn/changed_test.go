@@ -186,6 +186,12 @@ func TestDebrisOfALostJournalIsCleared(t *testing.T) {
 		}
 		s.look()
 		require.NoError(t, s.run(t.Context(), s.manager(s.faulty(faultfs.Fault{}))), at(calls, f))
+		// Those of depmod may be of one that runs now, so they stay.
+		temporaries, err := filepath.Glob(s.host(folder) + "/modules.*.42.99")
+		require.NoError(t, err)
+		for _, name := range temporaries {
+			require.NoError(t, os.Remove(name))
+		}
 		got := s.tree()
 		for _, c := range changes {
 			if c.op.Kind == txn.Place {
