@@ -19,6 +19,7 @@ var packages = map[string]string{
 	"signatures": "linux-signatures-acme-" + kernel,
 	"modules":    "linux-modules-acme-" + kernel,
 	"second":     "linux-modules-second-" + kernel, // of the same objects and signatures
+	"user":       "acme-user",                      // the userspace of the modules, where they are a stream
 	// Others that do something to these.
 	"owner":    "acme-owner",    // has a file that modules of the flavour "clash" ship too
 	"breaker":  "acme-breaker",  // breaks modules below 3.0
@@ -98,6 +99,7 @@ func (l *lab) debsOf(t *testing.T) []deb {
 			files: map[string]string{"usr/share/koweld/manifests/" + packages["second"] + ".yaml": l.secondManifest(t)},
 		},
 	}
+	debs = append(debs, streams(l, t)...)
 	for _, arch := range []string{"amd64", "i386"} {
 		debs = append(debs, deb{
 			short: "modules", version: "1.0", flavour: "same-" + arch, arch: arch, scripts: true,

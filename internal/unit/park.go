@@ -233,7 +233,7 @@ func (s *System) followSwap(ctx context.Context, f *facts, p *plan, c *Change, l
 		case missing && changed && placed != nil:
 			placed.Pending = append(placed.Pending, store.EffectDepmod)
 		case missing && changed:
-			c.Warnings = append(c.Warnings, fmt.Sprintf("depmod is not on PATH: run depmod %s when it is", tells.Kernel))
+			c.Warnings = append(c.Warnings, depmodByHand(tells.Kernel))
 		}
 	}
 	again, err := s.wantsInitramfs(ctx, when, tells.Kernel, names, p)
@@ -362,8 +362,7 @@ func (s *System) planRemoved(ctx context.Context, f *facts, p *plan, c *Change) 
 			return err
 		}
 		if f.indexModules(p, f.modulesGone()) && missing {
-			c.Warnings = append(c.Warnings, fmt.Sprintf(
-				"depmod is not on PATH: run depmod %s when it is", f.old.Kernel))
+			c.Warnings = append(c.Warnings, depmodByHand(f.old.Kernel))
 		}
 	}
 	stays, err := s.wantsInitramfs(ctx, initramfsWhen(f.old), f.old.Kernel, f.old.ModuleNames(), p)
@@ -374,4 +373,10 @@ func (s *System) planRemoved(ctx context.Context, f *facts, p *plan, c *Change) 
 		c.Pending = append(c.Pending, store.EffectInitramfs)
 	}
 	return nil
+}
+
+// depmodByHand is what the admin must do where no record is left to say that depmod
+// is still to run.
+func depmodByHand(kernel string) string {
+	return fmt.Sprintf("depmod is not on PATH: run depmod %s when it is", kernel)
 }
