@@ -39,7 +39,8 @@ func TestClosure(t *testing.T) {
 		{"essential", "", []pkg{in("a", "Essential: yes\nDepends: b (= 2)\n"), in("b", "")}, map[string]string{"a": loose, "b": loose}},
 		{
 			"what is gone", "Depends: a, b\n", []pkg{
-				{name: "a", arch: "all", status: "deinstall ok config-files", version: "2", more: "Depends: c\n"}, in("c", ""),
+				{name: "a", arch: "all", status: "deinstall ok config-files", version: "2", more: "Depends: c\n"},
+				in("c", ""),
 				{name: "b", arch: "all", status: "install reinstreq half-installed", version: "2"},
 			}, map[string]string{"a": "", "b": "", "c": ""},
 		},
