@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -77,11 +78,14 @@ func openModules(dir string) (*unit.Modules, func(), error) {
 	if dir == "" {
 		return nil, func() {}, nil
 	}
-	if _, err := os.Stat(filepath.Join(dir, "modules.order")); err != nil {
+	switch _, err := os.Stat(filepath.Join(dir, "modules.order")); {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil, &usageError{
-			err:  fmt.Errorf("cannot use %s as the modules of a kernel: %w", dir, err),
-			hint: "give the folder that has modules.order and kernel in it",
+			err:  fmt.Errorf("cannot use %s as the modules of a kernel: it has no modules.order", dir),
+			hint: "give a folder such as /lib/modules/KERNEL",
 		}
+	case err != nil:
+		return nil, nil, fmt.Errorf("cannot open %s: %w", dir, cause(err))
 	}
 	below, err := fsys.OpenRoot(dir)
 	if err != nil {

@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 // compares names as strings, and so do its triggers. It says so once for a folder.
 func lintSpelling(m *manifest.Manifest, r *Report) {
 	said := make(map[string]bool)
-	for _, in := range m.InputFiles() {
+	for _, in := range inOrder(m) {
 		dir := path.Dir(in.File)
 		twin := aliasOf(in.File)
 		if twin == "" || said[dir] {
@@ -28,6 +29,15 @@ func lintSpelling(m *manifest.Manifest, r *Report) {
 		said[dir] = true
 		r.add(LintWarning, in.Pos, fmt.Sprintf("%s is read by an aliased spelling", in.File), "use "+twin)
 	}
+}
+
+// inOrder are the input files of a manifest as it names them.
+func inOrder(m *manifest.Manifest) []manifest.InputFile {
+	files := m.InputFiles()
+	slices.SortStableFunc(files, func(a, b manifest.InputFile) int {
+		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
+	})
+	return files
 }
 
 // aliasOf is the spelling below /usr of a path that has one and does not use it;
@@ -50,8 +60,7 @@ func (s *System) lintSources(ctx context.Context, m *manifest.Manifest, r *Repor
 	if err != nil || closure == nil {
 		return err
 	}
-	files := m.InputFiles()
-	slices.SortStableFunc(files, func(a, b manifest.InputFile) int { return a.Pos.Line - b.Pos.Line })
+	files := inOrder(m)
 	owners, err := s.ownersOf(ctx, db, files)
 	if err != nil {
 		return err
