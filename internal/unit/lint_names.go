@@ -174,12 +174,11 @@ func rivals(mod *manifest.Module, all []namesake) []namesake {
 	seen := make(map[string]bool)
 	var found []namesake
 	for _, n := range all {
-		plain := uncompressed(n.rel)
 		if !n.built {
-			if n.rel == mod.Target() || !n.file && (plain == mod.Install || seen[plain]) || seen[n.rel] {
+			if n.rel == mod.Target() || !n.file && n.rel == mod.Install || seen[n.rel] {
 				continue
 			}
-			seen[n.rel], seen[plain] = true, true
+			seen[n.rel], seen[uncompressed(n.rel)] = true, true
 		}
 		found = append(found, n)
 	}

@@ -143,7 +143,13 @@ fake '{"results": [], "errors": [{"error": "cannot do it", "hint": "try harder"}
 check "an error of koweld is told" fails "koweld: error: cannot do it" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
 check "and its hint" fails "koweld: hint: try harder" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
 fake 'no document' 1
-check "so is that it says nothing" fails "returned exit code" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
+check "so is that it ends before it says anything" fails "returned exit code" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
+fake "{\"results\": [{\"package\": \"$modules\", \"kernel\": \"1\", \"folders\": [], \"needs\": []}]}" 1
+check "or after it" fails "returned exit code" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
+fake 'no document' 0
+check "or that it says something else" fails "cannot read what koweld says" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
+fake '{"results": []}' 0
+check "or nothing" fails "cannot read what koweld says" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
 
 # The database of the tree: of the packages of the source, and of no others.
 fresh
