@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 // newRootCommand makes the command tree. Help, completion and the man pages
 // come from it.
 func newRootCommand(a *app) *cobra.Command {
+	var showVersion bool
 	root := &cobra.Command{
 		Use:   "koweld",
 		Short: "Form, prove and place signed kernel modules",
@@ -32,8 +34,15 @@ In a maintainer script nothing goes to standard output, a held lock is waited
 for, and DPKG_ROOT is the root.`,
 		Example: `  koweld status
   koweld verify || koweld repair`,
-		Args:          noSuchCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: noSuchCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !showVersion {
+				return cmd.Help()
+			}
+			v := programVersion()
+			a.result(map[string]string{"version": v}, func(w io.Writer) { fmt.Fprintln(w, "koweld", v) })
+			return nil
+		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -43,6 +52,7 @@ for, and DPKG_ROOT is the root.`,
 	root.SetOut(a.out)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err: err} })
+	root.Flags().BoolVar(&showVersion, "version", false, "print the version and do nothing else")
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.root, "root", a.defaultRoot(), "work on the system below `DIR`")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "print what would be done and do nothing")
