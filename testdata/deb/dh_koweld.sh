@@ -125,6 +125,12 @@ check "a folder of an odd name is taken" dh_koweld
 check "it has its trigger" lines "debian/.debhelper/generated/$modules/triggers" "interest-noawait /usr/lib/more:x"
 check "and the linker's has none" [ "$(grep -c interest "debian/.debhelper/generated/$modules/triggers")" = 3 ]
 
+fresh
+sed -i 's/^koweld: 1$/&\nprovides: {group: acme, version: "1"}\nuserspace: [acme-driver, acme-libs]/' "debian/$modules.koweld.yaml"
+check "a stream of a driver is taken" dh_koweld
+check "it hears of its userspace" lines "debian/.debhelper/generated/$modules/triggers" \
+	"interest-noawait /usr/share/doc/acme-driver" "interest-noawait /usr/share/doc/acme-libs"
+
 # fake: a koweld of which only what it prints of a manifest is asked.
 fake() {
 	mkdir -p "$scratch/fake"
@@ -133,7 +139,7 @@ fake() {
 	chmod +x "$scratch/fake/koweld"
 }
 fresh
-fake "{\"results\": [{\"package\": \"$modules\", \"kernel\": \"$kernel\", \"folders\": [\"/usr/lib/x\"],
+fake "{\"results\": [{\"package\": \"$modules\", \"kernel\": \"$kernel\", \"folders\": [\"/usr/lib/x\"], \"userspace\": [],
 	\"needs\": [{\"feature\": \"a\", \"version\": \"9.10\"}, {\"feature\": \"b\", \"version\": \"9.9\"}, {\"feature\": \"c\"}]}]}" 0
 check "features are taken from koweld" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
 check "the highest version of them is depended on" lines "debian/$modules.substvars" "misc:Depends=koweld (>= 9.10~)"
