@@ -83,7 +83,7 @@ const (
 	sourceDEP17  = "DEP17"
 	sourcePolicy = "Policy, appendix 7"
 	sourceDivert = "dpkg-divert(1)"
-	sourceDpkg   = "dpkg, src/main"
+	sourceDpkg   = "dpkg, archives.c"
 )
 
 func (c *checking) diversion(d Diversion) {
@@ -203,7 +203,7 @@ func (c *checking) target(d Diversion, to *Name) {
 	if pkgs := c.st.ownersOfPlace(d.To, ""); len(pkgs) > 0 {
 		c.add(TargetOwned, Harmful, d,
 			fmt.Sprintf("%s ships %s: dpkg replaces its file by the diverted one, and later removes it", strings.Join(pkgs, " and "), d.To),
-			"divert it to a name that nobody has", sourceDpkg+", checked only where it unpacks")
+			"divert it to a name that nobody has", sourceDpkg+", which checks it only when the package is unpacked")
 	}
 	switch {
 	case to.Kind == Folder:
@@ -229,5 +229,5 @@ func (c *checking) absent(d Diversion, from *Name, others []string) {
 		return
 	}
 	c.add(Missing, Doubt, d, fmt.Sprintf("the file of %s is not at %s; dpkg -V does not look there", owner, d.To),
-		"unless path-exclude keeps it away, install "+owner+" again", sourceDpkg)
+		"unless path-exclude keeps it away, install "+owner+" again", "dpkg(1), --verify")
 }

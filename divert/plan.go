@@ -147,15 +147,14 @@ func (p *planning) mayRecord(d Diversion) error {
 	if p.st.samePlace(d.From, d.To) {
 		return p.refuse(OnePlace, "", "%s is the same place", d.To)
 	}
-	for _, e := range p.st.Diversions {
-		if slices.Contains(p.wanted, e) {
-			continue
-		}
-		for _, ours := range []string{d.From, d.To} {
-			for _, theirs := range []string{e.From, e.To} {
-				if p.st.samePlace(ours, theirs) {
-					return p.refuse(Diverted, e.Package, "there is a %s already", e)
-				}
+	// First those with the very names: they tell more.
+	for _, same := range []func(a, b string) bool{func(a, b string) bool { return a == b }, p.st.samePlace} {
+		for _, e := range p.st.Diversions {
+			if slices.Contains(p.wanted, e) {
+				continue
+			}
+			if same(d.From, e.From) || same(d.From, e.To) || same(d.To, e.From) || same(d.To, e.To) {
+				return p.refuse(Diverted, e.Package, "there is a %s already", e)
 			}
 		}
 	}
