@@ -264,7 +264,8 @@ func (p *planning) absent() ([]Step, error) {
 }
 
 // recorded are the diversions that are to end. That of the other spelling is one
-// of them if it goes to where the two would be recorded; any other stays.
+// of them, on any layout, if it goes to where the two would be recorded; any other
+// stays.
 func (p *planning) recorded() ([]Diversion, error) {
 	var records []Diversion
 	to := p.w.To
@@ -278,8 +279,8 @@ func (p *planning) recorded() ([]Diversion, error) {
 		to = have.To
 		records = append(records, *have)
 	}
-	if len(p.wanted) > 1 && to != "" {
-		other := Diversion{p.wanted[1].From, aliasedTo(to), p.w.Package}
+	if twin := dpkg.Twin(p.w.From); twin != "" && to != "" && strings.HasPrefix(p.w.From, "/usr/") {
+		other := Diversion{twin, aliasedTo(to), p.w.Package}
 		if have := p.st.from(other.From); have != nil && *have == other {
 			records = append(records, *have)
 		}
@@ -287,7 +288,7 @@ func (p *planning) recorded() ([]Diversion, error) {
 	return records, nil
 }
 
-// moveBack plans how the diverted file comes back to its name.
+// moveBack plans how the diverted files come back to their names.
 func (p *planning) moveBack(records []Diversion) ([]Step, error) {
 	var back []Diversion // whose file lies at its target
 	for _, d := range records {
@@ -301,13 +302,21 @@ func (p *planning) moveBack(records []Diversion) ([]Step, error) {
 		}
 		back = append(back, d)
 	}
-	if len(back) == 0 {
-		return nil, nil
-	}
-	if len(back) > 1 {
+	if len(back) > 1 && p.st.samePlace(back[0].From, back[1].From) {
 		return nil, p.refuse(UnclearTarget, "", "there are files at %s and at %s", back[0].To, back[1].To)
 	}
-	d := back[0]
+	var steps []Step
+	for _, d := range back {
+		more, err := p.moveOneBack(d)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, more...)
+	}
+	return steps, nil
+}
+
+func (p *planning) moveOneBack(d Diversion) ([]Step, error) {
 	from, to := p.st.name(d.From), p.st.name(d.To)
 	move := Step{Move: &Move{d.To, d.From, from.Dev != to.Dev}}
 	switch {

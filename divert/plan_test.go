@@ -1,6 +1,7 @@
 package divert_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -117,17 +118,24 @@ func TestPlan(t *testing.T) {
 			s.ships("other", x)
 			s.file(target, "other's")
 			s.diverts(byAcme, aliased)
-		}, released, []string{back, forget}, []string{back, forgetAliased, forget}},
+		}, released, []string{back, forgetAliased, forget}, []string{back, forgetAliased, forget}},
 		{"from the target of the other spelling", func(s *scene) {
 			s.ships("other", "/bin/x")
 			s.file("/bin/x.distrib.usr-is-merged", "other's")
 			s.diverts(byAcme, aliased)
-		}, released, []string{forget}, []string{"move /bin/x.distrib.usr-is-merged to /bin/x", forgetAliased, forget}},
+		}, released, []string{"move /bin/x.distrib.usr-is-merged to /bin/x", forgetAliased, forget}, []string{"move /bin/x.distrib.usr-is-merged to /bin/x", forgetAliased, forget}},
+		{"the pair on a system where the two names are two files", func(s *scene) {
+			s.file(target, "one")
+			if _, err := os.Stat(s.host("/bin/x.distrib")); err != nil { // they are
+				s.file("/bin/x.distrib.usr-is-merged", "two")
+			}
+			s.diverts(byAcme, aliased)
+		}, released, []string{back, "move /bin/x.distrib.usr-is-merged to /bin/x", forgetAliased, forget}, []string{back, forgetAliased, forget}},
 		{"killed after the move", func(s *scene) {
 			s.ships("other", x)
 			s.file(x, "other's")
 			s.diverts(byAcme, aliased)
-		}, released, []string{forget}, []string{forgetAliased, forget}},
+		}, released, []string{forgetAliased, forget}, []string{forgetAliased, forget}},
 		{"killed between the two", func(s *scene) {
 			s.ships("other", x)
 			s.file(x, "other's")

@@ -52,6 +52,9 @@ func (w Want) names() []string {
 	}
 	for n := 1; w.Absent && w.Save && n <= savedNames; n++ {
 		all = append(all, savedName(w.From, n))
+		if twin := dpkg.Twin(w.From); twin != "" {
+			all = append(all, savedName(twin, n))
+		}
 	}
 	return all
 }
