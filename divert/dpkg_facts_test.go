@@ -62,6 +62,9 @@ func TestDpkgKeepsBothFilesOfAPlannedDiversion(t *testing.T) {
 	eachRelease(t, func(t *testing.T, bin string) {
 		for _, spelling := range []string{"/sbin/halt", halt} {
 			for _, layout := range []string{"merged", "bind"} {
+				if layout == "bind" && spelling == halt {
+					continue // as merged: nothing knows of the other spelling
+				}
 				t.Run(layout+spelling, func(t *testing.T) {
 					l := newLab(t, layout, bin)
 					sysv := deb{name: "sysv", version: "1", files: []string{spelling}}

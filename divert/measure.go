@@ -133,6 +133,9 @@ func look(fsx fsys.FS, name string) (n *Name, spelt string, err error) {
 		return n, spelt, nil
 	}
 	there, err := fsx.Lstat(clean)
+	if err == nil {
+		n.Mount, err = fsx.IsMount(clean)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return n, spelt, nil

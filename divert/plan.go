@@ -195,6 +195,10 @@ func (p *planning) mayDivert(from *Name) error {
 	for _, d := range p.wanted {
 		to := p.st.name(d.To)
 		switch {
+		case from.Mount:
+			return p.refuse(Mounted, "", "a file is mounted on it")
+		case to.Mount:
+			return p.refuse(Mounted, "", "a file is mounted on %s", d.To)
 		case to.Kind == Link && to.Leads == "":
 			return p.refuse(Dangling, "", "%s is a link that leads nowhere", d.To)
 		case from.Kind == Link && p.st.samePlace(from.Leads, d.To) || to.Kind == Link && p.st.samePlace(to.Leads, from.Path):
@@ -234,6 +238,8 @@ func (p *planning) moveAway(from *Name, recorded bool) (*Step, error) {
 	}
 	to := p.st.name(d.To)
 	switch {
+	case from.Mount:
+		return nil, p.refuse(Mounted, "", "a file is mounted on it")
 	case to.Kind == Absent:
 		return &Step{Move: &Move{d.From, d.To, from.Dev != to.Dev}}, nil
 	case to.Ino == from.Ino && to.Kind != Folder: // a move by two links was cut off
@@ -320,6 +326,10 @@ func (p *planning) moveOneBack(d Diversion) ([]Step, error) {
 	from, to := p.st.name(d.From), p.st.name(d.To)
 	move := Step{Move: &Move{d.To, d.From, from.Dev != to.Dev}}
 	switch {
+	case from.Mount:
+		return nil, p.refuse(Mounted, "", "a file is mounted on it")
+	case to.Mount:
+		return nil, p.refuse(Mounted, "", "a file is mounted on %s", d.To)
 	case !from.Entry.HasFolder():
 		return nil, p.refuse(NoParent, "", "there is no folder %s for the file at %s", path.Dir(d.From), d.To)
 	case from.Kind == Absent:

@@ -319,6 +319,24 @@ func TestPlanRefuses(t *testing.T) {
 			s.file(target, "")
 			s.bind(x, target)
 		}, acme, divert.Mounted, ""},
+		{"a file mounted on it", both, func(s *scene) {
+			s.file("/else", "mounted")
+			s.file(x, "x")
+			s.bind("/else", x)
+		}, acme, divert.Mounted, ""},
+		{"a file mounted on what was diverted", both, func(s *scene) {
+			s.file("/else", "mounted")
+			s.file(target, "other's")
+			s.bind("/else", target)
+			s.diverts(byAcme)
+		}, released, divert.Mounted, ""},
+		{"a file mounted where one is to come back", both, func(s *scene) {
+			s.file("/else", "mounted")
+			s.file(x, "")
+			s.file(target, "other's")
+			s.bind("/else", x)
+			s.diverts(byAcme)
+		}, divert.Want{From: x, Package: "acme", Absent: true, Save: true}, divert.Mounted, ""},
 		{"another file at the target", both, func(s *scene) {
 			s.ships("other", x)
 			s.file(x, "same bytes")

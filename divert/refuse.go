@@ -20,7 +20,7 @@ const (
 	NoWay         Reason = "unreachable"    // a loop of links, or no folder, on the way
 	Dangling      Reason = "dangling"       // a link that leads nowhere
 	Linked        Reason = "linked"         // one name is a link to the other
-	Mounted       Reason = "mounted"        // one file is mounted on the other
+	Mounted       Reason = "mounted"        // a file is mounted there, and cannot be moved
 	IsEssential   Reason = "essential"      // of an essential package, not to be missed for a moment
 	HolderShips   Reason = "holder-ships"   // the holder still has its file there
 	NotConverted  Reason = "converting"     // /usr is being merged

@@ -27,6 +27,8 @@ type Name struct {
 	Kind  Kind
 	Ino   Inode // of what is there
 	Nlink uint64
+	// Mount says that it is mounted there, so that it cannot be moved.
+	Mount bool
 	Dev   uint64 // of the deepest folder that exists; two that differ need a copy
 	// Leads is where a link leads in the end, "" if nowhere.
 	Leads string
