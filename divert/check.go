@@ -55,7 +55,7 @@ const (
 // Check says which diversions of a state do nothing or do harm, whoever made
 // them. The findings are in the order of the diverted names.
 func Check(st *State) []Finding {
-	c := checking{st: st}
+	c := checking{st: viewOf(st)}
 	switch st.Layout.Usr {
 	case Converting:
 		c.add(UsrState, Harmful, Diversion{}, "/usr is being merged: "+st.Layout.Why,
@@ -71,7 +71,7 @@ func Check(st *State) []Finding {
 }
 
 type checking struct {
-	st    *State
+	st    *view
 	found []Finding
 }
 
@@ -167,26 +167,24 @@ func (c *checking) ineffective(d Diversion) bool {
 // clashes tells of other diversions that meet this one. dpkg sees to it that no
 // name is in two, and knows nothing of other spellings.
 func (c *checking) clashes(d Diversion) {
-	for _, e := range c.st.Diversions {
+	to := c.st.name(d.To).Entry
+	for _, e := range c.st.toAt[to] {
 		switch {
-		case e == d:
-		case c.st.samePlace(d.To, e.To) && c.st.samePlace(d.From, e.From):
-			if compare(d.From, e.From) < 0 {
-				c.add(Clash, Harmful, d,
-					fmt.Sprintf("%s is the same place and is diverted to the same place: an upgrade that goes from one spelling to the other deletes the file", e.From),
-					"divert the aliased name to "+aliasedTo(canonical(d.To)), sourceDEP17+", mitigation M18")
-			}
-		case c.st.samePlace(d.To, e.To):
-			if compare(d.From, e.From) < 0 {
-				c.add(Clash, Harmful, d,
-					fmt.Sprintf("%s of %s is diverted to the same place: one file replaces the other", e.From, e.Holder()),
-					"divert them to different places", sourceDpkg)
-			}
-		case c.st.samePlace(d.To, e.From):
+		case compare(d.From, e.From) >= 0: // itself, or told of already
+		case c.st.samePlace(d.From, e.From):
 			c.add(Clash, Harmful, d,
-				fmt.Sprintf("%s is the place of %s, which %s diverts: one file replaces the other", d.To, e.From, e.Holder()),
-				"divert it to another place", sourceDpkg)
+				fmt.Sprintf("%s is the same place and is diverted to the same place: an upgrade that goes from one spelling to the other deletes the file", e.From),
+				"divert the aliased name to "+aliasedTo(canonical(d.To)), sourceDEP17+", mitigation M18")
+		default:
+			c.add(Clash, Harmful, d,
+				fmt.Sprintf("%s of %s is diverted to the same place: one file replaces the other", e.From, e.Holder()),
+				"divert them to different places", sourceDpkg)
 		}
+	}
+	for _, e := range c.st.fromAt[to] {
+		c.add(Clash, Harmful, d,
+			fmt.Sprintf("%s is the place of %s, which %s diverts: one file replaces the other", d.To, e.From, e.Holder()),
+			"divert it to another place", sourceDpkg)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // nobody; after a diversion is recorded only that of another package, since the
 // holder's own may be there by then.
 func Plan(st *State, w Want) ([]Step, error) {
-	p := &planning{st: st, w: w}
+	p := &planning{st: viewOf(st), w: w}
 	if err := p.spelling(); err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func Plan(st *State, w Want) ([]Step, error) {
 }
 
 type planning struct {
-	st     *State
+	st     *view
 	w      Want
 	wanted []Diversion // the canonical spelling first
 }

@@ -2,7 +2,6 @@ package divert
 
 import (
 	"path"
-	"slices"
 
 	"koweld/internal/dpkg"
 )
@@ -66,85 +65,3 @@ const (
 	Special Kind = "special" // a device, a socket, a FIFO
 	Hidden  Kind = "hidden"  // may not be looked at
 )
-
-// name returns what is known of a spelling; of one that was not asked for it is
-// nothing.
-func (st *State) name(p string) *Name {
-	if n := st.Names[p]; n != nil {
-		return n
-	}
-	return &Name{Path: p, Kind: Absent}
-}
-
-// spellings returns the names that mean the same place, p first, the others
-// sorted.
-func (st *State) spellings(p string) []*Name {
-	n := st.name(p)
-	all := []*Name{n}
-	if n.Entry == (Entry{}) {
-		return all
-	}
-	var others []*Name
-	for _, o := range st.Names {
-		if o != n && o.Entry == n.Entry {
-			others = append(others, o)
-		}
-	}
-	slices.SortFunc(others, func(a, b *Name) int { return compare(a.Path, b.Path) })
-	return append(all, others...)
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-// samePlace reports whether two names mean one directory entry.
-func (st *State) samePlace(a, b string) bool {
-	x, y := st.name(a), st.name(b)
-	return a == b || x.Entry != (Entry{}) && x.Entry == y.Entry
-}
-
-// owners returns the packages with files that ship a spelling, but for one.
-func (st *State) owners(n *Name, but string) []string {
-	var all []string
-	for _, pkg := range n.Owners {
-		if (pkg != but || but == "") && st.Packages[pkg].HasFiles() {
-			all = append(all, pkg)
-		}
-	}
-	return all
-}
-
-// ownersOfPlace is owners for all spellings of a place.
-func (st *State) ownersOfPlace(p, but string) []string {
-	var all []string
-	for _, n := range st.spellings(p) {
-		for _, pkg := range st.owners(n, but) {
-			if !slices.Contains(all, pkg) {
-				all = append(all, pkg)
-			}
-		}
-	}
-	return all
-}
-
-// ships reports whether a package with files ships any spelling of a place.
-func (st *State) ships(pkg, p string) bool {
-	return pkg != "" && slices.Contains(st.ownersOfPlace(p, ""), pkg)
-}
-
-// from returns the diversion of a spelling; nil if there is none.
-func (st *State) from(p string) *Diversion {
-	for i := range st.Diversions {
-		if st.Diversions[i].From == p {
-			return &st.Diversions[i]
-		}
-	}
-	return nil
-}
