@@ -9,6 +9,7 @@ import (
 	"koweld/assemble"
 	"koweld/assemble/modsig"
 	"koweld/assemble/recipe"
+	"koweld/divert"
 	"koweld/internal/store"
 	"koweld/internal/txn"
 	"koweld/internal/unit"
@@ -84,7 +85,8 @@ func codeOf(err error) int {
 	case is[*txn.OpenError](err), is[*txn.NewerError](err), is[*txn.BrokenError](err), is[*store.NewerError](err):
 		return exitOpen
 	case is[*modsig.RejectedError](err), is[*assemble.SignatureError](err) && !is[*modsig.FormatError](err),
-		is[*assemble.SignerError](err), is[*unit.TargetError](err):
+		is[*assemble.SignerError](err), is[*unit.TargetError](err),
+		is[*divert.RefusedError](err), is[*divert.FormatError](err):
 		return exitRefused
 	case is[manifest.ErrorList](err), is[*manifest.Error](err), is[*manifest.NeedsError](err),
 		is[*modsig.FormatError](err), is[*recipe.FormatError](err), is[*recipe.NewerError](err):

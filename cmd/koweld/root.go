@@ -23,8 +23,8 @@ The exit code says what happened:
 
      0  done, or nothing to do
      1  failed; what was begun has been taken back
-     3  refused: a signature, or a target that is somebody else's
-     4  verify or lint found a difference
+     3  refused: a signature, or a target or diversion that is somebody else's
+     4  verify, lint or divert check found a difference
      5  failed and not taken back: run koweld repair --all
     64  wrong command line
     65  malformed manifest, recipe or signature
@@ -70,6 +70,7 @@ for, and DPKG_ROOT is the root.`,
 		newVerifyCommand(a),
 		newRepairCommand(a),
 		newRecoverCommand(a),
+		newDivertCommand(a),
 		newLintCommand(a),
 		newRecipeCommand(a),
 		newSigCommand(a),

@@ -64,3 +64,26 @@ func TestRemoveAllStopsAtADevice(t *testing.T) {
 	assert.ErrorIs(t, fsys.RemoveAll(r, "/stage"), unix.EXDEV)
 	assert.FileExists(t, filepath.Join(mnt, "precious"))
 }
+
+func TestIsMount(t *testing.T) {
+	bothWays(t, func(t *testing.T, prepare func(*fsys.Root) *fsys.Root) {
+		base := t.TempDir()
+		grow(t, base, "root/a = a", "root/b = b", "root/dir/", "root/link -> b", "root/on/")
+		dir := filepath.Join(base, "root")
+		r := prepare(openRoot(t, dir))
+		for _, name := range []string{"/b", "/link", "/on"} {
+			mounted, err := r.IsMount(name)
+			require.NoError(t, err)
+			assert.False(t, mounted, name)
+		}
+		bind(t, filepath.Join(dir, "a"), filepath.Join(dir, "b"))
+		bind(t, filepath.Join(dir, "dir"), filepath.Join(dir, "on"))
+		for name, want := range map[string]bool{"/b": true, "/on": true, "/a": false, "/dir": false, "/link": false} {
+			mounted, err := r.IsMount(name)
+			require.NoError(t, err)
+			assert.Equal(t, want, mounted, name)
+		}
+		// What it is for: a file that is mounted cannot be moved.
+		assert.ErrorIs(t, r.Rename("/b", "/c"), unix.EBUSY)
+	})
+}

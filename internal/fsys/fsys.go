@@ -39,6 +39,10 @@ type FS interface {
 	// Stat is Lstat of what name resolves to.
 	Stat(name string) (Info, error)
 	Readlink(name string) (string, error)
+	// IsMount reports whether something is mounted on name, a file or a
+	// directory: neither can be renamed or removed. A kernel before Linux 5.8
+	// does not tell, which is false.
+	IsMount(name string) (bool, error)
 	// ReadDir returns the entries of a directory sorted by name, with
 	// their Info as of then. A symbolic link is ENOTDIR.
 	ReadDir(name string) ([]fs.DirEntry, error)

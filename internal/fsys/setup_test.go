@@ -130,6 +130,7 @@ var reading = []call{
 	{"Lstat", func(r fsys.FS, name string) error { _, err := r.Lstat(name); return err }},
 	{"Stat", func(r fsys.FS, name string) error { _, err := r.Stat(name); return err }},
 	{"Readlink", func(r fsys.FS, name string) error { _, err := r.Readlink(name); return err }},
+	{"IsMount", func(r fsys.FS, name string) error { _, err := r.IsMount(name); return err }},
 	{"ReadDir", func(r fsys.FS, name string) error { _, err := r.ReadDir(name); return err }},
 	{"Resolve", func(r fsys.FS, name string) error { _, err := r.Resolve(name); return err }},
 	{"Space", func(r fsys.FS, name string) error { _, err := r.Space(name); return err }},

@@ -42,6 +42,23 @@ func (r *Root) Readlink(name string) (target string, err error) {
 	return target, err
 }
 
+// IsMount implements FS. Where statx(2) is forbidden or unknown it tells as
+// little as an old kernel does.
+func (r *Root) IsMount(name string) (mounted bool, err error) {
+	err = r.at("statx", name, func(dir int, base string) error {
+		var st unix.Statx_t
+		err := restart(func() error {
+			return unix.Statx(dir, base, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, 0, &st)
+		})
+		if err == unix.ENOSYS || err == unix.EPERM {
+			_, err = lstatat(dir, base)
+		}
+		mounted = err == nil && st.Attributes&st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0
+		return err
+	})
+	return mounted, err
+}
+
 // Space implements FS.
 func (r *Root) Space(name string) (Space, error) {
 	var st unix.Statfs_t

@@ -55,6 +55,7 @@ const (
 	Lstat           Op = "Lstat"
 	Stat            Op = "Stat"
 	Readlink        Op = "Readlink"
+	IsMount         Op = "IsMount"
 	ReadDir         Op = "ReadDir"
 	Space           Op = "Space"
 	Open            Op = "Open"

@@ -389,6 +389,14 @@ func (d *Disk) Readlink(name string) (target string, err error) {
 	return target, err
 }
 
+// IsMount implements [fsys.FS]. A Disk has no mounts.
+func (d *Disk) IsMount(name string) (bool, error) {
+	return false, d.one(IsMount, name, func() error {
+		_, err := d.there(name, false)
+		return err
+	})
+}
+
 func (d *Disk) ReadDir(name string) (entries []fs.DirEntry, err error) {
 	err = d.one(ReadDir, name, func() error {
 		p, err := d.there(name, false)

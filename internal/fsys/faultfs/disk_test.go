@@ -71,6 +71,9 @@ func (a action) do(x fsys.FS) (string, error) {
 		return "", x.SyncDir(a.a)
 	case faultfs.Readlink:
 		return x.Readlink(a.a)
+	case faultfs.IsMount:
+		mounted, err := x.IsMount(a.a)
+		return fmt.Sprint(mounted), err
 	case faultfs.Resolve:
 		return x.Resolve(a.a)
 	case faultfs.Stat:
@@ -83,7 +86,7 @@ func (a action) do(x fsys.FS) (string, error) {
 var actions = []faultfs.Op{
 	faultfs.Create, faultfs.Create, faultfs.OpenAppend, faultfs.Open, faultfs.OpenTrusted, faultfs.Mkdir, faultfs.Mkdir,
 	faultfs.Rmdir, faultfs.Unlink, faultfs.Symlink, faultfs.Link, faultfs.Rename, faultfs.RenameNoReplace,
-	faultfs.Exchange, faultfs.SyncDir, faultfs.Readlink, faultfs.Resolve, faultfs.Stat,
+	faultfs.Exchange, faultfs.SyncDir, faultfs.Readlink, faultfs.IsMount, faultfs.Resolve, faultfs.Stat,
 }
 
 func describe(i fsys.Info) string {

@@ -126,6 +126,10 @@ func (x *FS) Readlink(name string) (string, error) {
 	return get(x, Call{Op: Readlink, Path: name}, func() (string, error) { return x.base.Readlink(name) })
 }
 
+func (x *FS) IsMount(name string) (bool, error) {
+	return get(x, Call{Op: IsMount, Path: name}, func() (bool, error) { return x.base.IsMount(name) })
+}
+
 func (x *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return get(x, Call{Op: ReadDir, Path: name}, func() ([]fs.DirEntry, error) { return x.base.ReadDir(name) })
 }
