@@ -1,6 +1,6 @@
 # Sourced by scripts, after chroot.sh: the example of dh-koweld as the driver acme
 # for $kernel, and what modprobe, OpenSSL and the initramfs say of it.
-# shellcheck shell=bash disable=SC2154 # $scratch, $kernel, $cache, $packages
+# shellcheck shell=bash disable=SC2154,SC2034 # $scratch, $kernel, $cache, $packages
 
 # driver_of KERNEL: the names of its packages.
 driver_of() {
@@ -35,6 +35,22 @@ build() {
 
 inside_builder() {
 	chroot "$builder" /usr/bin/env -i -C "/work/$1/acme-driver-$1" PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/ LC_ALL=C.UTF-8 "${@:2}"
+}
+
+# repacked: 1.1 as 1.2, with a preinst that fails.
+repacked() {
+	local deb tree name
+	mkdir "$scratch/1.2" || return
+	for deb in "$scratch"/1.1/*.deb; do
+		tree=$scratch/repacked
+		name=${deb##*/}
+		dpkg-deb -R "$deb" "$tree" && sed -i 's/1\.1\b/1.2/' "$tree/DEBIAN/control" || return
+		if [[ $name == "${driver}"_* ]]; then
+			printf '#!/bin/sh\necho "the preinst of 1.2 fails" >&2\nexit 1\n' >"$tree/DEBIAN/preinst" &&
+				chmod 755 "$tree/DEBIAN/preinst" || return
+		fi
+		dpkg-deb --root-owner-group -b "$tree" "$scratch/1.2/${name/_1.1_/_1.2_}" && rm -r "$tree" || return
+	done
 }
 
 end_builder() { umount "$builder/proc" && rm -rf --one-file-system "$builder"; }
@@ -76,4 +92,4 @@ initramfs_is() {
 
 no_folder() { [[ ! -e $root/lib/modules/$kernel ]]; }
 
-waits() { inside koweld status --json "$driver" | grep -q '"state": *"waiting"'; }
+waits() { inside koweld status --json "$driver" | grep '"state": *"waiting"'; }

@@ -5,14 +5,16 @@
 #   base.debs    the packages of it, for systems that are made without the network
 #   build.tar    a compiler, debhelper and the headers of the kernel
 #   kernel       what kernel they are for
-# shellcheck shell=bash disable=SC2154 # $cache, $work, $scratch, and functions of the others
+# shellcheck shell=bash disable=SC2154,SC2016 # $cache, $work, $scratch; $1 of hooks
 
-# kernel_of RELEASE: the one that linux-image-cloud-amd64 now means.
+# kernel_of RELEASE: the one that linux-image-cloud-amd64 now means, or that of the
+# roots at hand if the archive does not answer.
 kernel_of() {
 	local options
-	lists "$1" && private "$1"
-	apt-cache "${options[@]}" show --no-all-versions linux-image-cloud-amd64 |
-		sed -n 's/^Depends:.* linux-image-\([0-9][^ ,]*\).*/\1/p'
+	lists "$1"
+	private "$1"
+	apt-cache "${options[@]}" show --no-all-versions linux-image-cloud-amd64 2>/dev/null |
+		sed -n 's/^Depends:.* linux-image-\([0-9][^ ,]*\).*/\1/p' | grep . || cat "$cache/$1/kernel"
 }
 
 # bootstrap RELEASE FILE INCLUDE OPTION...
@@ -20,7 +22,7 @@ bootstrap() {
 	local release=$1 file=$2 include=$3
 	shift 3
 	rm -f "$file.part"
-	TMPDIR=$scratch retry mmdebstrap --quiet --format=tar --variant=apt --include="$include" \
+	limit=1800 TMPDIR=$scratch retry mmdebstrap --quiet --format=tar --variant=apt --include="$include" \
 		--aptopt='Acquire::Retries "3"' --aptopt='Acquire::http::Timeout "30"' --aptopt='Acquire::Languages "none"' \
 		"$@" "$release" "$file.part" "$work/apt/$release/sources.list" && mv "$file.part" "$file"
 }
@@ -39,21 +41,17 @@ base() {
 
 build_root() {
 	[[ ! -s $cache/$1/build.tar ]] || return 0
-	bootstrap "$1" "$cache/$1/build.tar" "build-essential,debhelper,openssl,kmod,zstd,linux-headers-$kernel"
+	bootstrap "$1" "$cache/$1/build.tar" "build-essential,debhelper,openssl,kmod,zstd,linux-headers-$kernel" \
+		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*'
 }
 
-# roots RELEASE: both, and the kernel's package; $kernel says which it is. They
-# are made anew when the release has a new kernel; if the archive does not answer,
-# those at hand will do.
+# roots RELEASE: both for $kernel, and its package. They are made anew when the
+# release has a new kernel.
 roots() {
-	local now
-	kernel=$(cat "$cache/$1/kernel" 2>/dev/null)
-	now=$(kernel_of "$1")
-	if [[ -n $now && $now != "$kernel" ]]; then
+	if [[ $(cat "$cache/$1/kernel" 2>/dev/null) != "$kernel" ]]; then
 		rm -rf "${cache:?}/$1" "$cache/debs/$1"
-		kernel=$now
 		mkdir -p "$cache/$1"
+		echo "$kernel" >"$cache/$1/kernel"
 	fi
-	[[ -n $kernel ]] && base "$1" && build_root "$1" && download "$1" "linux-image-$kernel" &&
-		[[ -s ${debs[0]} ]] && echo "$kernel" >"$cache/$1/kernel"
+	base "$1" && build_root "$1" && download "$1" "linux-image-$kernel" && [[ -s ${debs[0]} ]]
 }

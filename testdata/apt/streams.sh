@@ -8,13 +8,16 @@ renamed() {
 		"$1"/debian/{control.in,rules,unit} && (cd "$1" && debian/rules control KERNEL="$kernel")
 }
 
+# versioned TREE VERSION: each module says so, for the two streams to differ in each.
+versioned() { sed -i "s/^MODULE_LICENSE.*/&\nMODULE_VERSION(\"$2\");/" "$1"/src/{acme_aux,plain}.c; }
+
 stream_alpha() {
-	renamed "$1" alpha && sed -i 's/^\t\tpackage: .*/&\n\t\tprovides: {group: acme, version: "2.0"}/' "$1/debian/unit"
+	renamed "$1" alpha && versioned "$1" 2.0 && sed -i 's/^\t\tpackage: .*/&\n\t\tprovides: {group: acme, version: "2.0"}/' "$1/debian/unit"
 }
 
 # Its plain has another place: there the index has to change with the files.
 stream_beta() {
-	renamed "$1" beta && sed -i 's/^\t\tpackage: .*/&\n\t\tprovides: {group: acme, version: "3.0"}/; s,updates/plain.ko,kernel/acme/plain.ko,' \
+	renamed "$1" beta && versioned "$1" 3.0 && sed -i 's/^\t\tpackage: .*/&\n\t\tprovides: {group: acme, version: "3.0"}/; s,updates/plain.ko,kernel/acme/plain.ko,' \
 		"$1/debian/unit"
 }
 
@@ -35,8 +38,7 @@ stranger() {
 reader_script() {
 	cat <<-'END'
 		kernel=$1
-		names=$2
-		here=/tmp/reader.$3
+		here=/tmp/reader.$2
 		mkdir -p "$here" /tmp/seen
 		generation() {
 			set -- /var/lib/koweld/journal/*
@@ -46,10 +48,8 @@ reader_script() {
 			rm -f "$here"/*
 			how=clean
 			before=$(generation) || how=straddled
-			# shellcheck disable=SC2086 # lists
-			paths=$(modprobe -S "$kernel" -n --show-depends -a $names 2>"$here/errors" | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u)
-			# shellcheck disable=SC2086
-			again=$(modinfo -k "$kernel" -F filename $names 2>>"$here/errors" | sort -u)
+			paths=$(modprobe -S "$kernel" -n --show-depends -a acme_aux plain 2>"$here/errors" | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u)
+			again=$(modinfo -k "$kernel" -F filename acme acme_aux plain 2>>"$here/errors" | sort -u)
 			n=0
 			for path in $paths; do
 				cp "$path" "$here/" 2>>"$here/errors" && n=$((n + 1))
@@ -66,23 +66,22 @@ reader_script() {
 	END
 }
 
-# sums VERSION: the line of a reader that read that stream.
-sums_of() {
+# sums: what a reader says that reads now.
+sums() {
 	local name paths=()
-	for name in "${@:2}"; do paths+=("$(inside modinfo -k "$kernel" -F filename "$name")") || return; done
+	for name in acme acme_aux plain; do paths+=("$(inside modinfo -k "$kernel" -F filename "$name")") || return; done
 	(cd "$root" && for name in "${paths[@]}"; do printf '%s=%s ' "${name##*/}" "$(sha256sum <".$name" | cut -d' ' -f1)"; done)
 }
 
-select_stream() { inside koweld -q select acme "$1"; }
+select_stream() { inside koweld -q --wait=60s select acme "$1"; }
 
-# read_while NAMES COMMAND...: two readers read when the command runs.
+# read_while COMMAND...: two readers read when the command runs.
 read_while() {
-	local names=$1 code readers=() i
-	shift
+	local code readers=() i
 	rm -rf "$root"/tmp/{stop,readings,seen,reader.*}
 	reader_script >"$root/tmp/reader"
 	for i in 1 2; do
-		inside bash /tmp/reader "$kernel" "$names" "$i" &
+		inside bash /tmp/reader "$kernel" "$i" &
 		readers+=($!)
 	done
 	"$@"
@@ -111,7 +110,10 @@ beside() {
 	"$@"
 	code=$?
 	touch "$root/tmp/enough"
-	wait $! && ((code == 0)) || { cat "$scratch/beside" && code=1; }
+	wait $! || {
+		cat "$scratch/beside"
+		code=1
+	}
 	rm "$root/tmp/enough"
 	return "$code"
 }
@@ -126,20 +128,27 @@ killing() {
 			chroot "$root" koweld -q select acme "$((2 + i % 2)).0" >/dev/null 2>&1
 		code=$?
 		((code != 137)) || killed=$((killed + 1))
-		inside koweld -q repair --all && inside koweld -q verify && whole || {
+		if ! { inside koweld -q --wait=60s repair --all && inside koweld -q verify && whole; }; then
 			echo "after kill $i, with exit code $code"
 			return 1
-		}
+		fi
 	done
 	echo "$killed" >"$scratch/killed"
 }
-whole() { case $(sums_of x acme acme_aux plain) in "$alpha" | "$beta") ;; *) return 1 ;; esac }
+whole() { case $(sums) in "$alpha" | "$beta") ;; *) return 1 ;; esac }
 
 readings() { grep -c "^$1 " "$root/tmp/readings" 2>/dev/null; }
 
 # at_least N WHAT, one_stream, each_whole, all_signed: what is asked of the readings.
 at_least() { (($(readings "$2") >= $1)); }
-one_stream() { ! grep '^clean ' "$root/tmp/readings" | grep -vxF -e "clean same 3 $alpha" -e "clean same 3 $beta"; }
+none() { [[ -z $1 ]] || { head -n 5 <<<"$1" && return 1; }; }
+one_stream() { none "$(sed -n '/^clean /p' "$root/tmp/readings" | grep -vxF -e "clean same 3 $alpha" -e "clean same 3 $beta")"; }
+# An index that somebody else writes may be of the stream before, and have plain where it was.
+pair_of_one_stream() {
+	none "$(sed -n '/^clean /{ s/^.* acme\.ko=/acme.ko=/; s/plain\.ko=.*//; p }' "$root/tmp/readings" |
+		grep -vxF -e "${alpha%plain*}" -e "${beta%plain*}")"
+}
+streams_differ() { [[ $alpha != *"${beta:8:64}"* && ${alpha#*aux.ko=} != "${beta#*aux.ko=}" && ${alpha##*=} != "${beta##*=}" ]]; }
 each_whole() {
 	local found
 	for found in "$root"/tmp/seen/*; do
@@ -149,7 +158,7 @@ each_whole() {
 all_signed() { inside sh -c 'koweld -q sig verify --certificate /tmp/signer.pem /tmp/seen/*'; }
 both_seen() { grep -qF "clean same 3 $alpha" "$root/tmp/readings" && grep -qF "clean same 3 $beta" "$root/tmp/readings"; }
 # In a place that both streams have there is always a module.
-never_missing() { ! grep -v ' acme\.ko=.* acme_aux\.ko=' "$root/tmp/readings"; }
+never_missing() { none "$(grep -v ' acme\.ko=.* acme_aux\.ko=' "$root/tmp/readings")"; }
 
 judge_readings() {
 	echo "# readings: $(readings clean) clean, $(readings straddled) that straddled a switch"
@@ -169,24 +178,26 @@ streams() {
 	apt 0 install "$kernel_image" koweld "linux-modules-alpha-$kernel" "linux-modules-beta-$kernel"
 	check "2.0 is selected" select_stream 2.0
 	check "its modules are kbuild's, the signatures good (cmp, openssl cms)" of_kbuild 2.0
-	alpha=$(sums_of 2.0 acme acme_aux plain)
+	alpha=$(sums)
 	check "3.0 is selected" select_stream 3.0
 	check "its modules are kbuild's, the signatures good (cmp, openssl cms)" of_kbuild 3.0
-	beta=$(sums_of 3.0 acme acme_aux plain)
+	beta=$(sums)
+	check "they differ in each module" streams_differ
 
 	chapter "They are switched $1 times when they are read, and when another driver comes and goes"
-	check "each switch succeeds" read_while "acme_aux plain" beside comes_and_goes switching "$1"
+	check "each switch succeeds" read_while beside comes_and_goes switching "$1"
 	judge_readings "switched" "$((4 * $1))"
 
 	chapter "They are switched when somebody else runs depmod"
-	check "each switch succeeds" read_while "acme_aux plain" beside indexes switching "$(($1 / 2))"
+	check "each switch succeeds" read_while beside indexes switching "$(($1 / 2))"
 	check "each file that was read is one of a stream, in whole (sha256sum)" each_whole
+	check "in each clean one acme and acme_aux are of one stream" pair_of_one_stream
 	check "no reading at all lacks acme or acme_aux" never_missing
 	check "a repair puts the index right" inside koweld -q repair --all
 	check "koweld finds all in place (verify)" inside koweld -q verify
 
 	chapter "koweld is killed $2 times in a switch, and repaired"
-	check "each repair leaves one whole stream, which verifies" read_while "acme_aux plain" killing "$2"
+	check "each repair leaves one whole stream, which verifies" read_while killing "$2"
 	echo "# $(cat "$scratch/killed" 2>/dev/null) were killed before their end"
 	judge_readings "killed" "$2"
 

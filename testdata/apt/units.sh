@@ -11,10 +11,10 @@ dumped() {
 	mkdir -p "$root/etc/systemd/system/local-fs.target.requires" &&
 		printf '[Mount]\nWhat=/dev/disk/by-label/var\nWhere=/var\n' >"$root/etc/systemd/system/var.mount" &&
 		ln -s ../var.mount "$root/etc/systemd/system/local-fs.target.requires" &&
-		mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup" &&
-		inside setpriv --reuid=65534 --regid=65534 --clear-groups \
-			/lib/systemd/systemd --test --system --unit=multi-user.target >"$scratch/boot" 2>&1 &&
-		grep -q 'Unit koweld-recover.service:' "$scratch/boot" || {
+		mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup" || return
+	inside setpriv --reuid=65534 --regid=65534 --clear-groups \
+		/lib/systemd/systemd --test --system --unit=multi-user.target >"$scratch/boot" 2>&1
+	grep -q 'Unit koweld-recover.service:' "$scratch/boot" || {
 		head -n 20 "$scratch/boot"
 		return 1
 	}
@@ -26,7 +26,7 @@ about() { sed -n "/^\t*-> Unit $1:/,/^\t*-> Unit /p" "$scratch/boot" | sed '1d; 
 unit_has() {
 	local line
 	for line in "${@:2}"; do
-		about "$1" | grep -qxF -- "$line" || {
+		about "$1" | grep -xF -- "$line" >/dev/null || {
 			echo "$1 has not: $line"
 			return 1
 		}
