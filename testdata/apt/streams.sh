@@ -79,6 +79,7 @@ select_stream() { inside koweld -q --wait=60s select acme "$1"; }
 read_while() {
 	local code readers=() i
 	rm -rf "$root"/tmp/{stop,readings,seen,reader.*}
+	touch "$root/tmp/readings"
 	reader_script >"$root/tmp/reader"
 	for i in 1 2; do
 		inside bash /tmp/reader "$kernel" "$i" &
@@ -94,11 +95,14 @@ read_while() {
 # switching N: from one stream to the other and back. Between two switches each
 # reader gets the time for a reading.
 switching() {
-	local i had
+	local i had turns
 	for ((i = 0; i < $1; i++)); do
 		select_stream "$((2 + i % 2)).0" || return
 		had=$(readings clean)
-		while (($(readings clean) < had + 4)); do inside koweld -q status >/dev/null || return; done
+		for ((turns = 0; $(readings clean) < had + 4; turns++)); do
+			((turns < 1000)) || return
+			inside koweld -q status >/dev/null || return
+		done
 	done
 }
 

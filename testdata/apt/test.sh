@@ -103,7 +103,7 @@ try() {
 	if wanted units; then boot_units; fi
 	if wanted life; then life "$small"; fi
 	if wanted streams && [[ $release == bookworm ]]; then
-		if [[ -n $small ]]; then streams 10 10; else streams 60 100; fi
+		if [[ -n $small ]]; then streams 6 5; else streams 60 100; fi
 	fi
 	check "the system is put away" leave
 	if wanted images && [[ $release == bookworm && -z $small ]]; then images; fi
