@@ -51,7 +51,7 @@ enter() {
 	# with every module takes ten times as long and would show no more.
 	echo acme >>"$root/etc/initramfs-tools/modules"
 	mkdir -p "$root/etc/initramfs-tools/conf.d"
-	printf '%s\n' MODULES=list COMPRESS=zstd COMPRESSLEVEL=1 >"$root/etc/initramfs-tools/conf.d/test"
+	printf '%s\n' MODULES=list COMPRESS=gzip >"$root/etc/initramfs-tools/conf.d/test"
 }
 
 leave() { umount -R "$root/dev" "$root/proc" "$root/sys" && rm -rf --one-file-system "$root"; }

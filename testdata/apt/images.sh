@@ -16,7 +16,7 @@ image() {
 	cat >"$here/setup" <<-'END'
 		#!/bin/sh
 		mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"
-		printf '%s\n' MODULES=list COMPRESS=zstd COMPRESSLEVEL=1 >"$1/etc/initramfs-tools/conf.d/test"
+		printf '%s\n' MODULES=list COMPRESS=gzip >"$1/etc/initramfs-tools/conf.d/test"
 		echo acme >"$1/usr/share/initramfs-tools/modules.d/acme"
 	END
 	chmod +x "$here/setup"

@@ -24,7 +24,12 @@ serves() {
 	check "koweld finds all in place (verify)" inside koweld -q verify
 	check "and tells dpkg -V's readers of nothing (verify --dpkg)" silent koweld verify --dpkg
 }
-silent() { local output; output=$(inside "$@" 2>&1) && [[ -z $output ]]; }
+silent() {
+	local output
+	if output=$(inside "$@" 2>&1) && [[ -z $output ]]; then return; fi
+	printf '%s\n' "$output"
+	return 1
+}
 
 # shellcheck disable=SC2016 # dpkg-query's own
 status_is() { [[ $(inside dpkg-query -W -f '${db:Status-Status}' "$1") == "$2" ]]; }
