@@ -41,8 +41,11 @@ reader_script() {
 		here=/tmp/reader.$2
 		mkdir -p "$here" /tmp/seen
 		generation() {
-			set -- /var/lib/koweld/journal/*
-			[ ! -e "$1" ] && stat -c '%n %i %z' /var/lib/koweld/packages/*.json /lib/modules/"$kernel"/modules.dep.bin
+			# That of the other driver is none of a switch.
+			for journal in /var/lib/koweld/journal/*; do
+				case $journal in */\* | *-other-*) ;; *) return 1 ;; esac
+			done
+			stat -c "%n %i %z" /var/lib/koweld/packages/linux-modules-{alpha,beta}-"$kernel".json /lib/modules/"$kernel"/modules.dep.bin
 		}
 		until [ -e /tmp/stop ]; do
 			rm -f "$here"/*
