@@ -65,12 +65,14 @@ publish() {
 index() { (cd "$1" && dpkg-scanpackages --multiversion . /dev/null >Packages 2>/dev/null); }
 
 # files: each file with type, mode, owner and bytes, but for what apt, dpkg and
-# logs write, and the initramfs, which is never twice the same. Of koweld's
+# logs write (apt of bullseye a list of kernels below /etc as well), and the
+# initramfs, which is never twice the same. Of koweld's
 # records, which hold times and inodes, only that they are there.
 files() (
 	cd "$root" || exit
 	find . \( -path ./proc -o -path ./sys -o -path ./dev -o -path ./run -o -path ./tmp -o -path ./repository \
-		-o -path ./var/log -o -path ./var/cache -o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path './boot/initrd.img-*' \) -prune \
+		-o -path ./var/log -o -path ./var/cache -o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path './boot/initrd.img-*' \
+		-o -path ./etc/apt/apt.conf.d/01autoremove-kernels \) -prune \
 		-o -printf '%y %m %U:%G %p %l\n' | sort >"$scratch/list"
 	cat "$scratch/list"
 	sed -n 's/^f [0-7]* [0-9:]* \(.*\) $/\1/p' "$scratch/list" | grep -v '^\./var/lib/koweld/packages/.*\.json$' | tr '\n' '\0' | xargs -0 sha256sum
