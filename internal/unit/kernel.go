@@ -98,9 +98,9 @@ func (s *System) goWaiting(ctx context.Context, r, old *store.Record, c *Change,
 	return nil
 }
 
-// rmdirsOfKernel plans that the empty folders go of the kernel that was in the
-// way of nobody but what is taken back: dpkg found them full when it removed the
-// kernel's, and looks again only at a purge.
+// rmdirsOfKernel plans that folders go which the kernel's package made and nothing
+// is left in: dpkg found our files there when it removed that package, and looks
+// again only at a purge.
 func (f *facts) rmdirsOfKernel(p *plan) {
 	var dirs []string
 	top := path.Join(modulesDir, f.old.Kernel, "kernel")
