@@ -174,7 +174,8 @@ func (s *scene) legal(sc scenario) []string {
 	now, err := s.look()
 	require.NoError(s.t, err)
 	legal, removal := []string{now.set}, sc.placed() == "none"
-	if words := strings.Fields(s.state()["modules"]); len(words) > 0 {
+	if modules := s.state()["modules"]; !isGone(modules) {
+		words := strings.Fields(modules)
 		legal = append(legal, words[len(words)-1]) // it may only be unpacked yet
 	}
 	for _, st := range sc.steps {
