@@ -23,7 +23,8 @@ The exit code says what happened:
 
      0  done, or nothing to do
      1  failed; what was begun has been taken back
-     3  refused: a signature, or a target or diversion that is somebody else's
+     3  refused: a signature, another kernel's module, or a target or diversion that
+        is somebody else's
      4  verify, lint or divert check found a difference
      5  failed and not taken back: run koweld repair --all
     64  wrong command line

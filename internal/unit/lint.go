@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -174,7 +173,7 @@ func (l *linting) module(ctx context.Context, mod *manifest.Module) {
 	defer l.mu.Unlock()
 	l.used[welded.Signer.Fingerprint] = true
 	l.warn(mod.Pos, welded.Warnings[welded.Way:]) // the ways before it have been tried by themselves
-	lintImage(l.m, mod, welded, l.r)
+	lintImage(mod, welded, l.r)
 }
 
 // way tries one way of a module that another forms. A recipe holds wherever it
@@ -226,8 +225,9 @@ func (l *linting) warn(pos manifest.Pos, texts []string) {
 	}
 }
 
-// lintImage compares what a module says of itself with the manifest.
-func lintImage(m *manifest.Manifest, mod *manifest.Module, welded *assemble.Welded, r *Report) {
+// lintImage compares what a module says of itself with the manifest; of which kernel
+// it is has been seen to when it was welded.
+func lintImage(mod *manifest.Module, welded *assemble.Welded, r *Report) {
 	info, err := assemble.Modinfo(welded.Segments[0])
 	if err != nil {
 		r.addErr(mod.Pos, err)
@@ -236,13 +236,8 @@ func lintImage(m *manifest.Manifest, mod *manifest.Module, welded *assemble.Weld
 	if names := info["name"]; len(names) > 0 && !sameModule(names[0], mod.Name) {
 		r.add(LintError, mod.Pos, fmt.Sprintf("module %s calls itself %s", mod.Name, names[0]), "name it so in the manifest")
 	}
-	magic := info["vermagic"]
-	if len(magic) == 0 {
+	if len(info["vermagic"]) == 0 {
 		r.add(LintError, mod.Pos, fmt.Sprintf("module %s has no vermagic", mod.Name), "is its .mod.o among the objects?")
-		return
-	}
-	if release, _, _ := strings.Cut(magic[0], " "); release != m.Kernel {
-		r.add(LintError, mod.Pos, fmt.Sprintf("module %s is of kernel %s", mod.Name, release), "the manifest is for "+m.Kernel)
 	}
 }
 
