@@ -120,22 +120,40 @@ func readEntries(r io.ReaderAt, size int64) ([]entry, error) {
 	return entries, nil
 }
 
-// points are the numbers of the entries before which a cut makes another disk
-// than one before: flushes after a write or, with every, all writes; and the
-// number of entries.
-func (l *log) points(every bool) []int {
-	var found []int
-	written := false
+// point is one where the power may be cut: before an entry, and with the writes
+// since the last flush or without.
+type point struct {
+	before int
+	lost   bool
+}
+
+func (p point) String() string {
+	if p.lost {
+		return fmt.Sprintf("%d lost", p.before)
+	}
+	return fmt.Sprintf("%d kept", p.before)
+}
+
+// points are those that leave different disks, beginning with the untouched one: at
+// each flush after a write or, with every, before all writes; and at the end.
+func (l *log) points(every bool) []point {
+	found := []point{{}}
+	written, through := false, false // since the last flush
 	for i, e := range l.entries {
-		if e.flags&flush != 0 && written || every && e.writes() {
-			found = append(found, i)
+		last := found[len(found)-1].before == i
+		if (e.flags&flush != 0 && written || every && e.writes()) && !last {
+			found = append(found, point{before: i})
 		}
 		if e.flags&flush != 0 {
-			written = false
+			if through {
+				found = append(found, point{i, true})
+			}
+			written, through = false, false
 		}
 		written = written || e.writes()
+		through = through || e.writes() && e.flags&fua != 0
 	}
-	return append(found, len(l.entries))
+	return append(found, point{before: len(l.entries)})
 }
 
 // loss says whether a write is lost that the disk had in its cache.

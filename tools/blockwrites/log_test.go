@@ -118,10 +118,34 @@ func TestPoints(t *testing.T) {
 	)
 	var out strings.Builder
 	require.Equal(t, 0, run([]string{"points", log}, &out, &out))
-	assert.Equal(t, "3\n6\n", out.String())
+	assert.Equal(t, "0 kept\n3 kept\n6 kept\n", out.String())
 	out.Reset()
 	require.Equal(t, 0, run([]string{"points", "-every", log}, &out, &out))
-	assert.Equal(t, "1\n2\n3\n5\n6\n", out.String())
+	assert.Equal(t, "0 kept\n1 kept\n2 kept\n3 kept\n5 kept\n6 kept\n", out.String())
+
+	log = record(t,
+		request{sector: 0, fill: 'a'},
+		request{sector: 1, fill: 'b', flags: fua},
+		request{flags: flush},
+	)
+	out.Reset()
+	require.Equal(t, 0, run([]string{"points", log}, &out, &out))
+	assert.Equal(t, "0 kept\n2 kept\n2 lost\n3 kept\n", out.String(), "what went through is not lost")
+}
+
+// What is lost at a flush is what was there at the one before.
+func TestADiskThatHasLostItsWritesIsAnEarlierOne(t *testing.T) {
+	log := record(t,
+		request{sector: 0, fill: 'a'},
+		request{flags: flush},
+		request{sector: 0, fill: 'b'},
+		request{sector: 1, fill: 'b'},
+		request{flags: flush},
+		request{sector: 2, fill: 'c'},
+		request{flags: flush},
+	)
+	assert.Equal(t, disk(t, "-at", "1", log), disk(t, "-at", "4", "-lose", log))
+	assert.Equal(t, disk(t, "-at", "4", log), disk(t, "-at", "6", "-lose", log))
 }
 
 func TestWhatIsNoRecordIsAnError(t *testing.T) {

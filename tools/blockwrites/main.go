@@ -8,8 +8,11 @@
 //	blockwrites apply -at N [-lose | -seed S] LOG DISK
 //
 // "list" prints what was recorded: number, kind, offset and length in bytes.
-// "points" prints the entries before which the power may be cut: the flushes
-// that had something to flush, or with -every all writes as well; and the end.
+// "points" prints where the power may be cut, a line for each: the number of the
+// entry before which it is, and "kept" or "lost" for what was not flushed by then.
+// Those are the flushes that had something to flush, or with -every all writes as
+// well, and the end. Each disk is named once: what has lost its writes since the
+// last flush is the disk before that flush, unless some went through (FUA).
 //
 // "apply" writes the entries before N to DISK, a copy of the disk as it was when
 // the record began. What was written since the last flush may be lost: with
@@ -82,8 +85,8 @@ func points(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer l.close()
-	for _, n := range l.points(*every) {
-		fmt.Fprintln(stdout, n)
+	for _, p := range l.points(*every) {
+		fmt.Fprintln(stdout, p)
 	}
 	return nil
 }
