@@ -17,7 +17,7 @@
 #   --own-initrd       INITRD is Debian's; the disk has the guest's init (make_disk)
 #   --record FILE      record what is written to the disk, for tools/blockwrites
 #   --snapshot         what is written to the disk is dropped at the end
-#   --timeout SECONDS  600
+#   --timeout SECONDS  1800
 #   --log FOLDER       leaves console (the kernel's messages) and output (the script's) there
 #
 # Exit codes: 0 to 123 the script's own (more is 123), 124 time is up, 125 cannot be
@@ -40,7 +40,7 @@ usage() {
 	exit 125
 }
 
-keys=() secure=yes systemd='' own='' record='' snapshot=off limit=600 log=''
+keys=() secure=yes systemd='' own='' record='' snapshot=off limit=1800 log=''
 while [[ ${1-} == -* ]]; do
 	case $1 in
 	--db | --mok)

@@ -34,12 +34,40 @@ sound() {
 	[[ $(modinfo -F vermagic "$module") == "$kernel "* ]]
 }
 
-# whole_or_absent ROOT WHEN: each file at a .ko name that is not the kernel's own is
-# sound, and so is what modprobe would take.
+# judge ROOT WHEN [SET...]: each file at a .ko name that is not the kernel's own is sound,
+# and so is what modprobe would take; the set is one of these, where some are given. The
+# same modules and indices are judged once.
+judge() {
+	local root=$1 when=$2 verdict set
+	shift 2
+	verdict=$cells/verdict-$(modules_of "$root" | sha256sum | cut -d' ' -f1)
+	if [[ ! -e $verdict ]]; then
+		{
+			set_of "$root"
+			whole_or_absent "$root"
+			index_agrees "$root"
+		} >"$mine/verdict"
+		mv "$mine/verdict" "$verdict"
+	fi
+	read -r set <"$verdict"
+	sed "1d; /^index: /d; s|^|$when: |" "$verdict" >>"$mine/violations"
+	(($# > 0)) || return 0
+	sed -n "s|^index: |$when: |p" "$verdict" >>"$mine/violations"
+	echo "$set" >>"$mine/sets-$when"
+	grep -qxF -- "$set" <(printf '%s\n' "$@") || violation "$when: the set is $set"
+}
+
+# modules_of ROOT: what judge looks at.
+modules_of() {
+	find "$1"/usr/lib/modules "$1"/{usr/lib,etc}/modprobe.d -printf '%P %y %s %l\n' | sort
+	find "$1"/usr/lib/modules "$1"/{usr/lib,etc}/modprobe.d -type f -newerct "@$made" -print0 | sort -z | xargs -0r sha256sum | sed "s|$1||"
+}
+
+# whole_or_absent ROOT: what is not.
 whole_or_absent() {
-	local root=$1 when=$2 digest file name taken
+	local root=$1 digest file name taken
 	while read -r digest file; do
-		kept_sound "$digest" "$file" || violation "$when: ${file#"$root"} is not whole"
+		kept_sound "$digest" "$file" || echo "${file#"$root"} is not whole"
 	done < <(find "$root/usr/lib/modules/$kernel" -name '*.ko*' | grep -vxFf <(sed "s|^|$root|" "$cells/kernels") | xargs -r sha256sum)
 	for name in "${modules[@]}"; do
 		taken=$(modprobe -n -v -d "$root" -S "$kernel" "$name" 2>/dev/null) || continue
@@ -47,7 +75,7 @@ whole_or_absent() {
 			# An index may still name what has gone: modprobe then finds nothing.
 			[[ -e $file ]] || continue
 			digest=$(sha256sum "$file" | cut -d' ' -f1)
-			kept_sound "$digest" "$file" || violation "$when: modprobe $name would take ${file#"$root"}, which the kernel would refuse"
+			kept_sound "$digest" "$file" || echo "modprobe $name would take ${file#"$root"}, which the kernel would refuse"
 		done < <(grep '^insmod ' <<<"$taken")
 	done
 }
@@ -73,21 +101,19 @@ set_of() {
 	if ((${#there[@]} == 0)); then echo none; else echo "mixed: ${there[*]}"; fi
 }
 
-# one_set ROOT WHEN SET...: it is one of these, and modprobe takes just that.
-one_set() {
-	local root=$1 when=$2 set name taken
-	shift 2
-	set=$(set_of "$root")
-	grep -qxF -- "$set" <(printf '%s\n' "$@") || violation "$when: the set is $set"
+# index_agrees ROOT: modprobe finds the modules of a set that is placed, and of none none.
+# That need not be so while a run is open, and is told as an index's.
+index_agrees() {
+	local set name taken
+	set=$(set_of "$1")
 	for name in "${modules[@]}"; do
 		taken=no
-		modprobe -n -d "$root" -S "$kernel" "$name" 2>/dev/null && taken=yes
+		modprobe -n -d "$1" -S "$kernel" "$name" 2>/dev/null && taken=yes
 		case $set:$taken in
 		mixed*) ;;
-		none:yes | [!n]*:no) violation "$when: the set is $set, and the index of depmod another one ($name)" ;;
+		none:yes | [!n]*:no) echo "index: the set is $set, and depmod's index another one ($name)" ;;
 		esac
 	done
-	echo "$set" >>"$mine/sets-$when"
 }
 
 # does ROOT WHEN COMMAND...: a command in the system ends well.
@@ -99,29 +125,36 @@ does() {
 	((code == 0)) || violation "$when: $* ended with $code: $(tail -n 5 "$mine/said" | tr '\n' '|')"
 }
 
+end_of() {
+	contents "$1" | grep -v -e '\.dpkg-new$' -e 'var/lib/koweld/packages/.*\.json'
+	chroot "$1" koweld status
+}
+
 # examine ROOT: all of it, for a root whose journal the file system has replayed. What
 # dpkg was to do is in $action, the sets of before and after it in $old and $new.
 examine() {
 	local root=$1 audit
-	whole_or_absent "$root" "before recovery"
+	judge "$root" "before"
 	[[ -z $(find "$root/var/lib/koweld/journal" -type f 2>/dev/null) ]] || echo "$point" >>"$mine/open"
 
 	# What the boot does, and then what an administrator may.
 	does "$root" "recover" koweld recover
-	whole_or_absent "$root" "after recovery"
-	one_set "$root" "recover" "$old" "$new"
+	judge "$root" "recover" "$old" "$new"
 	does "$root" "repair" koweld repair --all
-	whole_or_absent "$root" "after repair"
-	one_set "$root" "repair" "$old" "$new"
+	judge "$root" "repair" "$old" "$new"
 
 	# Each by itself may need the other: a package that must be installed again cannot
 	# be configured.
 	chroot "$root" dpkg --configure -a >"$mine/configure" 2>&1 </dev/null || echo "$point" >>"$mine/not-configured"
-	whole_or_absent "$root" "after dpkg --configure -a"
-	one_set "$root" "configure" "$old" "$new"
+	judge "$root" "configure" "$old" "$new"
+
+	# From here on a root goes the way of any other that looks the same, but for the times in
+	# koweld's records, and for files that dpkg was unpacking, which it takes away before it
+	# begins again.
+	mkdir "$cells/end-$(end_of "$root" | sha256sum | cut -d' ' -f1)" 2>/dev/null || return 0
+	echo "$point" >>"$mine/ends"
 	does "$root" "again" sh -c "$action"
-	whole_or_absent "$root" "in the end"
-	one_set "$root" "again" "$new"
+	judge "$root" "again" "$new"
 	does "$root" "verify" koweld verify
 	audit=$(chroot "$root" dpkg --audit 2>&1)
 	[[ -z $audit ]] || violation "dpkg --audit: $audit"

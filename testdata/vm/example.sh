@@ -68,15 +68,15 @@ build_example() {
 # enter_builder: a Debian with the headers of $kernel and koweld's packages, at
 # $scratch/builder. Mounted over what is kept of it, which is not written to.
 enter_builder() {
-	local kept=$cache/builder-$kernel
+	local kept=$cache/builder-$kernel lines
 	[[ ! -d $scratch/builder ]] || return 0
 	if [[ ! -d $kept ]]; then
 		need mmdebstrap=mmdebstrap || return
 		echo "making a Debian $release with the headers of $kernel" >&2
 		rm -rf "$kept.part"
+		mapfile -t lines < <(sources "$release")
 		timeout 1800 mmdebstrap --quiet --variant=apt --include="debhelper,dpkg-dev,gcc,make,openssl,kmod,linux-headers-$kernel" \
-			"$release" "$kept.part" "deb [signed-by=$keyring] http://deb.debian.org/debian $release main" \
-			"deb [signed-by=$keyring] http://deb.debian.org/debian $release-backports main" || return
+			"$release" "$kept.part" "${lines[@]}" || return
 		mv "$kept.part" "$kept"
 	fi
 	mkdir "$scratch"/builder{,-upper,-work} &&

@@ -8,11 +8,15 @@
 #
 #   powercut.sh [--every] [--lots N] [--boots N] [SCENARIO...]
 #
-#   SCENARIO   install, upgrade or remove; without one, all three
+#   SCENARIO   install, upgrade, remove, or control: a script that writes modules in place,
+#              of which the judges must find what it leaves; without one, all four
 #   --every    at every write as well
+#   --each N   only one in N of the disks, evenly
 #   --lots N   at each flush N disks more that have lost some of what was not flushed (1)
 #   --boots N  of each scenario, boot so many disks with an interrupted run (3)
 #   --one      objects, signatures and modules are one package, not three: fewer writes
+#   --keep FOLDER   keep disks and records there, to look into what was found: a disk is
+#              made by tools/blockwrites of FOLDER/SCENARIO/before and log
 #   --ci       the upgrade of one package, at every flush, and one boot
 #
 # For a driver of your own, in two versions that are signed by one signer:
@@ -64,10 +68,15 @@ if [[ ${KOWELD_UNSHARED-} != yes ]]; then
 	KOWELD_UNSHARED=yes exec unshare --mount --pid --fork --kill-child "$0" "$@"
 fi
 
-every=() lots=1 boots_wanted=3 scenarios=() kernel_name=6.1-cloud one='' old_debs='' new_debs='' signer=''
+every=() each=1 keep='' lots=1 boots_wanted=3 scenarios=() kernel_name=6.1-cloud one='' old_debs='' new_debs='' signer=''
 while (($# > 0)); do
 	case $1 in
 	--every) every=(-every) ;;
+	--each)
+		each=${2-}
+		shift
+		;;
+	--keep) keep=$(realpath "${2-}") && shift ;;
 	--lots)
 		lots=${2-}
 		shift
@@ -85,7 +94,7 @@ while (($# > 0)); do
 		;;
 	--one) one=yes ;;
 	--ci) one=yes lots=0 boots_wanted=1 scenarios=(upgrade) ;;
-	install | upgrade | remove) scenarios+=("$1") ;;
+	install | upgrade | remove | control) scenarios+=("$1") ;;
 	*)
 		sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | head -n -1 >&2
 		exit 64
@@ -93,7 +102,7 @@ while (($# > 0)); do
 	esac
 	shift
 done
-((${#scenarios[@]} > 0)) || scenarios=(install upgrade remove)
+((${#scenarios[@]} > 0)) || scenarios=(install upgrade remove control)
 
 top=$(mktemp -d "${TMPDIR:-/tmp}/koweld-powercut.XXXXXX")
 trap 'cd /; umount -R "$top" 2>/dev/null; rm -rf "$top"' EXIT
@@ -128,6 +137,12 @@ prepare() {
 		for package in "$debs"/*.deb; do names+=("$(dpkg-deb -f "$package" Package)"); done
 		action="dpkg -r ${names[*]}"
 		;;
+	control)
+		old=old new=new debs=$new_debs
+		# shellcheck disable=SC2016 # the guest's
+		action='cd /root/new; find . -type f | while read -r f; do head -c 2000 $f >/$f; sync; tail -c +2001 $f >>/$f; sync; done'
+		cp -R "$top/new-files" "$root/root/new" || return
+		;;
 	esac
 	dpkg_install "$root" "$koweld_deb" || return
 	[[ $old == none ]] || dpkg_install "$root" "$old_debs"/*.deb || return
@@ -148,6 +163,7 @@ list_sets() {
 		sed -n 's|.*/\([^/]*\)\.ko.*|\1|p' "$top/set-$set" >>"$top/modules"
 	done
 	sort -u -o "$top/modules" "$top/modules"
+	mkdir "$top/new-files" && (cd "$root" && sed -n 's|^[^ ]* */\(.*\.ko.*\)|\1|p' "$top/set-new" | xargs cp --parents -t "$top/new-files") || return
 	cat "$top"/set-*
 }
 
@@ -189,7 +205,7 @@ disk_at() {
 # contents ROOT: what the cut has left, but for logs: every name, and the bytes of
 # whatever has changed since the disk was made.
 contents() {
-	find "$1" -xdev -path "$1/var/log" -prune -o -printf '%y %m %s %P %l\n'
+	find "$1" -xdev -path "$1/var/log" -prune -o -printf '%y %m %s %P %l\n' | sort
 	find "$1" -xdev -path "$1/var/log" -prune -o -type f -newerct "@$made" -print0 | sort -z | xargs -0r sha256sum | sed "s|$1||"
 }
 
@@ -215,7 +231,7 @@ worker() {
 			echo "$point" >>"$mine/distinct"
 			mount -t proc none "$root/proc"
 			mount --bind /dev "$root/dev"
-			examine "$root"
+			if [[ $scenario == control ]]; then judge "$root" "in place"; else examine "$root"; fi
 			sed "s|^|$point: |" "$mine/violations" >>"$mine/found"
 			: >"$mine/violations"
 			umount "$root/proc" "$root/dev"
@@ -265,7 +281,8 @@ story() {
 	made=$(date +%s)
 	step "$1: dpkg runs in a virtual machine, and ends well" record || return
 	check "$1: the record makes the very disk that the machine left (cmp)" replayed
-	list_points >"$cells/points"
+	list_points | awk -v each="$each" 'NR % each == 0' >"$cells/points"
+	[[ -z $keep ]] || { mkdir -p "$keep/$1" && cp --sparse=always "$cells"/{before,log,points,kernels} "$keep/$1"; }
 
 	jobs=$(nproc)
 	for ((i = 0; i < jobs; i++)); do worker "$i" "$jobs" & done
@@ -274,16 +291,28 @@ story() {
 	check "$1: each disk was examined" [ "$(lines "$cells"/worker-*/points)" -eq "$n" -a "$(lines "$cells"/worker-*/ended)" -eq "$jobs" ]
 	printf '# %s: %d writes and flushes recorded; %d disks, of which %d differ in what they hold; %d with an interrupted run of koweld\n' \
 		"$1" "$("$tools/blockwrites" list "$cells/log" | wc -l)" "$n" "$(lines "$cells"/worker-*/distinct)" "$(lines "$cells"/worker-*/open)"
-	for i in recover repair configure again; do
-		printf '#   set after %-10s %s\n' "$i:" "$(sort "$cells"/worker-*/"sets-$i" | uniq -c | awk '{ printf "%s%s (%d)", sep, $2, $1; sep = ", " }')"
-	done
-	printf '#   dpkg --configure -a did not do alone: %d\n' "$(lines "$cells"/worker-*/not-configured)"
-	check "$1: $n disks, $(lines "$cells"/worker-*/found) violations" no_violations
 	points=$((points + n)) distinct=$((distinct + $(lines "$cells"/worker-*/distinct)))
-	((boots_wanted == 0)) || boots
+	if [[ $1 == control ]]; then
+		check "$1: the judges find the half files of a script that writes in place: $(lines "$cells"/worker-*/found)" some_violations
+	else
+		figures
+		check "$1: $n disks, $(lines "$cells"/worker-*/found) violations" no_violations
+		((boots_wanted == 0)) || boots
+	fi
 	rm -rf "$cells"
 }
 
+# figures: what became of the sets.
+figures() {
+	local i
+	for i in recover repair configure again; do
+		printf '#   set after %-10s %s\n' "$i:" "$(sort "$cells"/worker-*/"sets-$i" | uniq -c | awk '{ printf "%s%s (%d)", sep, $2, $1; sep = ", " }')"
+	done
+	printf '#   dpkg --configure -a could not do alone: %d; different roots after it: %d\n' \
+		"$(lines "$cells"/worker-*/not-configured)" "$(lines "$cells"/worker-*/ends)"
+}
+
+some_violations() { grep "is not whole" "$cells"/worker-*/found | head -n 3; }
 no_violations() { ! cat "$cells"/worker-*/found 2>/dev/null | grep ''; }
 
 # example: the example driver in two versions, signed by a key of this run.

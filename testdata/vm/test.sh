@@ -98,8 +98,8 @@ boot() {
 	return "$code"
 }
 
-# install: koweld and the driver on the system, by dpkg.
-install() { dpkg_install "$scratch/root" "$koweld_deb" "${example_debs[@]}"; }
+# install_driver: koweld and the driver on the system, by dpkg.
+install_driver() { dpkg_install "$scratch/root" "$koweld_deb" "${example_debs[@]}"; }
 
 # judged: the placed modules are kbuild's bytes, and OpenSSL finds the signature good.
 judged() {
@@ -219,7 +219,7 @@ story() {
 	check "$kernel: one of another kernel" refuses 3 otherkernel
 
 	vmlinuz=$(vmlinuz_of "$scratch/root" "$kernel") initrd=$scratch/vm.initrd
-	step "$kernel: dpkg installs koweld and the driver" install &&
+	step "$kernel: dpkg installs koweld and the driver" install_driver &&
 		step "$kernel: an initramfs for the test" make_initrd "$scratch/root" "$kernel" "$initrd" || return
 	check "$kernel: the modules are kbuild's, the signatures good (cmp, openssl cms)" judged
 	step "$kernel: a disk" make_disk "$scratch/root" "$scratch/disk" || return
