@@ -118,10 +118,11 @@ rm -rf "$logs"
 
 chapter() { printf '\n# %s\n' "$*"; }
 
-# slim ROOT: without what no test reads: each disk is a copy.
+# slim ROOT: without files that no test reads: each disk is a copy. The folders stay:
+# dpkg would write anew the list of each package that had one.
 slim() {
-	rm -rf "$1"/usr/share/{doc,man,locale,info,zoneinfo} "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/* "$1"/boot/{vmlinuz,System.map}-*
-	mkdir -p "$1/usr/share/man" "$1/var/cache/apt/archives/partial"
+	find "$1"/usr/share/{doc,man,locale,info,zoneinfo} "$1"/var/{cache/apt,lib/apt/lists} "$1"/boot \
+		\( -type f -o -type l \) ! -name 'config-*' -delete
 }
 
 # prepare SCENARIO: the disk before it, what is to be done in action, the sets of
