@@ -12,29 +12,29 @@ driver_of() {
 # key that signs all versions.
 builder() {
 	mkdir "$builder" && tar -x -C "$builder" -f "$cache/$1/build.tar" && mount -t proc none "$builder/proc" || return
-	mkdir "$builder/packages" "$builder/work" && cp "$packages"/{koweld_*_amd64,dh-koweld_*_all}.deb "$builder/packages" || return
+	mkdir "$builder/packages" "$builder/build" && cp "$packages"/{koweld_*_amd64,dh-koweld_*_all}.deb "$builder/packages" || return
 	chroot "$builder" sh -c 'dpkg --force-unsafe-io -i /packages/*.deb' || return
 	openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=acme of $1 (key thrown away)" \
-		-keyout "$builder/work/key.pem" -out "$builder/work/signer.pem" 2>/dev/null || return
-	cp "$builder/work/signer.pem" "$scratch/signer.pem"
+		-keyout "$builder/build/key.pem" -out "$builder/build/signer.pem" 2>/dev/null || return
+	cp "$builder/build/signer.pem" "$scratch/signer.pem"
 }
 
 # build VERSION [PREPARE]: the example in that version, in $scratch/VERSION, by its
 # own rules; PREPARE is a function that changes the source package, its argument.
 build() {
-	local tree=$builder/work/$1/acme-driver-$1
-	mkdir -p "$builder/work/$1" && cp -R "$builder/usr/share/doc/dh-koweld/examples/acme-driver" "$tree" || return
+	local tree=$builder/build/$1/acme-driver-$1
+	mkdir -p "$builder/build/$1" && cp -R "$builder/usr/share/doc/dh-koweld/examples/acme-driver" "$tree" || return
 	sed -i "1s/(.*)/($1)/" "$tree/debian/changelog"
 	sed -i "s/MODULE_VERSION(.*)/MODULE_VERSION(\"$1\")/" "$tree/src/core.c"
 	inside_builder "$1" debian/rules control KERNEL="$kernel" || return
 	if [[ -n ${2-} ]]; then "$2" "$tree" || return; fi
-	inside_builder "$1" SIGNING_KEY=/work/key.pem SIGNING_CERTIFICATE=/work/signer.pem \
+	inside_builder "$1" SIGNING_KEY=/build/key.pem SIGNING_CERTIFICATE=/build/signer.pem \
 		dpkg-buildpackage --no-sign --build=binary || return
-	mkdir "$scratch/$1" && cp "$builder/work/$1"/*.deb "$tree"/build/*.ko "$scratch/$1"
+	mkdir "$scratch/$1" && cp "$builder/build/$1"/*.deb "$tree"/build/*.ko "$scratch/$1"
 }
 
 inside_builder() {
-	chroot "$builder" /usr/bin/env -i -C "/work/$1/acme-driver-$1" PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/ LC_ALL=C.UTF-8 "${@:2}"
+	chroot "$builder" /usr/bin/env -i -C "/build/$1/acme-driver-$1" PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/ LC_ALL=C.UTF-8 "${@:2}"
 }
 
 # repacked: 1.1 as 1.2, with a preinst that fails.
