@@ -13,7 +13,7 @@ ended=$(when koweld-recover.service ExecMainExitTimestampMonotonic)
 udev=$(when systemd-udev-trigger.service ExecMainStartTimestampMonotonic)
 echo "recovered at $ended, udev triggered at $udev"
 [ "$ended" -gt 0 ] && [ "$udev" -gt "$ended" ]
-[ -z "$(ls /var/lib/koweld/journal)" ]
+[ -z "$(ls /var/lib/koweld/journal 2>/dev/null)" ]
 
 koweld status
 koweld verify
