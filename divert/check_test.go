@@ -81,6 +81,19 @@ func TestCheck(t *testing.T) {
 				divert.Diversion{From: "/usr/sbin/halt", To: "/usr/sbin/halt.no", Package: "molly-guard"},
 			)
 		}, nil},
+		{"both spellings, and the file moved by the wrong one", on("merged"), func(s *scene) {
+			s.ships("molly-guard", "/usr/sbin/halt")
+			s.ships("systemd-sysv", "/sbin/halt")
+			s.file("/usr/sbin/halt", "guard's")
+			s.file("/usr/sbin/halt.no", "systemd's")
+			s.diverts(
+				divert.Diversion{From: "/sbin/halt", To: "/sbin/halt.no.usr-is-merged", Package: "molly-guard"},
+				divert.Diversion{From: "/usr/sbin/halt", To: "/usr/sbin/halt.no", Package: "molly-guard"},
+			)
+			for _, f := range divert.Check(s.state()) {
+				assert.Contains(s.t, f.Text, "there is a file at /usr/sbin/halt.no")
+			}
+		}, []string{"missing /sbin/halt"}},
 		{"both spellings to one place", on("merged", "bind"), func(s *scene) {
 			s.diverts(divert.Diversion{From: "/bin/x", To: "/bin/x.real"}, divert.Diversion{From: "/usr/bin/x", To: "/usr/bin/x.real"})
 		}, []string{"clash /bin/x"}},
@@ -132,6 +145,10 @@ func TestCheck(t *testing.T) {
 			s.diverts(divert.Diversion{From: "/usr/bin/x", To: "/usr/bin/y"})
 		}, []string{"target-owned /usr/bin/x"}},
 		{"the folder of the target is missing", on("split", "merged"), func(s *scene) {
+			s.diverts(divert.Diversion{From: "/usr/bin/x", To: "/usr/bin/no/x"})
+		}, []string{"no-folder /usr/bin/x"}},
+		{"the folder of the target is missing, and so is the file", on("split", "merged"), func(s *scene) {
+			s.ships("other", "/usr/bin/x")
 			s.diverts(divert.Diversion{From: "/usr/bin/x", To: "/usr/bin/no/x"})
 		}, []string{"no-folder /usr/bin/x"}},
 		{"two go to one place", on("merged"), func(s *scene) {

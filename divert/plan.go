@@ -50,6 +50,9 @@ func (p *planning) refuse(why Reason, holder, format string, args ...any) error 
 
 // spelling refuses names that dpkg and the kernel do not mean alike.
 func (p *planning) spelling() error {
+	if p.w.Package != "" && !dpkg.IsPackageName(p.w.Package) {
+		return p.refuse(NotClean, "", "%q is no name of a package", p.w.Package)
+	}
 	names := []string{p.w.From}
 	if p.w.To != "" || !p.w.Absent {
 		names = append(names, p.w.To)

@@ -262,6 +262,8 @@ func TestPlanRefuses(t *testing.T) {
 		{"a target that ends in a slash", both, nil, local(x, "/usr/bin/y/"), divert.NotClean, ""},
 		{"a newline", both, nil, local(x, "/usr/bin/y\n:"), divert.NotClean, ""},
 		{"a zero byte", both, nil, local(x, "/usr/bin/y\x00"), divert.NotClean, ""},
+		{"a holder that would be taken for a local one", both, nil, divert.Want{From: x, To: target, Package: ":"}, divert.NotClean, ""},
+		{"a holder of two lines", both, nil, divert.Want{From: x, To: target, Package: "a\nb"}, divert.NotClean, ""},
 		{"the root", both, nil, local("/", target), divert.NotClean, ""},
 		{"the aliased spelling", both[1:], nil, local("/bin/x", target), divert.NotCanonical, ""},
 		{"the aliased spelling of the target", both[1:], nil, local(x, "/bin/y"), divert.NotCanonical, ""},

@@ -54,6 +54,9 @@ func TestPackages(t *testing.T) {
 		"half":  {Status: "half-installed"},
 	}, got)
 	assert.True(t, got["half"].HasFiles())
+	for name, want := range map[string]bool{"a": true, "libc6": true, "A_b+c.d-e": true, "": false, ":": false, "a b": false, "a\n": false, "-a": false} {
+		assert.Equal(t, want, dpkg.IsPackageName(name), "%q", name)
+	}
 	assert.False(t, got["unknown"].HasFiles())
 	got, err = db.Packages(t.Context(), []string{"no name", ""})
 	require.NoError(t, err)
