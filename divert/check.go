@@ -109,6 +109,10 @@ func (c *checking) diversion(d Diversion) {
 		c.itself(d)
 		return
 	}
+	if twin := dpkg.Twin(d.From); twin != "" && from.Kind == Link && from.Leads == twin && !c.st.samePlace(d.From, twin) {
+		c.add(UsrState, Doubt, d, fmt.Sprintf("%s is a link to %s, as convert-usrmerge makes them one by one", d.From, twin),
+			"end the conversion, if there is one", "usrmerge, convert-usrmerge")
+	}
 	idle := c.ineffective(d)
 	c.clashes(d)
 	c.target(d, to)

@@ -192,6 +192,11 @@ func TestCheck(t *testing.T) {
 			s.diverts(divert.Diversion{From: "/usr/bin/x", To: "/usr/file/x"})
 		}, []string{"unreachable /usr/bin/x"}},
 		{"/usr is being merged", on("converting"), func(*scene) {}, []string{"layout /usr"}},
+		{"/usr is being merged, file by file", on("split"), func(s *scene) {
+			s.file("/usr/lib/x", "x")
+			s.link("/lib/x", "/usr/lib/x")
+			s.diverts(divert.Diversion{From: "/lib/x", To: "/lib/x.mine"})
+		}, []string{"layout /lib/x"}},
 		{"/usr is half merged", on("partial"), func(s *scene) {
 			s.ships("other", "/usr/bin/x", "/usr/lib/y")
 			s.file("/usr/bin/x", "x")
