@@ -29,7 +29,14 @@ func Plan(st *State, w Want) ([]Step, error) {
 	if w.Absent {
 		steps, err = p.absent()
 	}
-	if err == nil && len(steps) > 0 {
+	if err == nil && len(steps) == 0 {
+		return nil, nil
+	}
+	// While /usr is being merged nothing else that is in the way matters.
+	if p.st.Layout.Usr == Converting {
+		err = p.refuse(NotConverted, "usrmerge", "/usr is being merged: %s", p.st.Layout.Why)
+	}
+	if err == nil {
 		err = p.layout()
 	}
 	if err != nil {
@@ -96,11 +103,8 @@ func (p *planning) diversions() []Diversion {
 	return append(all, Diversion{twin, to, p.w.Package})
 }
 
-// layout refuses to do something where /usr is neither split nor merged.
+// layout refuses to do something in a top folder that is neither split nor merged.
 func (p *planning) layout() error {
-	if p.st.Layout.Usr == Converting {
-		return p.refuse(NotConverted, "usrmerge", "/usr is being merged: %s", p.st.Layout.Why)
-	}
 	for _, d := range p.wanted {
 		for _, name := range []string{d.From, d.To} {
 			if top := p.st.Layout.Top(name); top != nil && dpkg.Twin(name) != "" && top.State == TopBroken {

@@ -68,6 +68,11 @@ func TestPlan(t *testing.T) {
 			s.file(target, "other's")
 			s.diverts(byAcme, aliased)
 		}, acme, nil, nil},
+		{"it is so already, and the holder has a link to nothing there", func(s *scene) {
+			s.ships("acme", x)
+			s.link(x, "nothing")
+			s.diverts(byAcme, aliased)
+		}, acme, nil, nil},
 		{"one spelling is missing", func(s *scene) {
 			s.ships("acme", x)
 			s.file(x, "acme's")
@@ -350,6 +355,7 @@ func TestPlanRefuses(t *testing.T) {
 			s.file(x, "x")
 		}, acme, divert.IsEssential, "other"},
 		{"/usr is being merged", []string{"converting"}, nil, acme, divert.NotConverted, "usrmerge"},
+		{"/usr is being merged, whatever else there is", []string{"converting"}, func(s *scene) { s.ships("third", target) }, acme, divert.NotConverted, "usrmerge"},
 		{"a broken top folder", []string{"partial"}, nil, local("/usr/sbin/x", "/usr/sbin/y"), divert.BrokenLayout, ""},
 
 		{"the diversion to take back is another's", both, func(s *scene) {
