@@ -61,6 +61,12 @@ func TestCheck(t *testing.T) {
 			s.file("/bin/x", "other's")
 			s.diverts(divert.Diversion{From: "/usr/bin/x", To: "/usr/bin/x.mine"})
 		}, []string{"ineffective /usr/bin/x"}},
+		{"by the spelling that systemd-nspawn's /lib64 has", on("merged", "bind"), func(s *scene) {
+			s.folder("/usr/lib/x86_64-linux-gnu")
+			s.link("/lib64", "usr/lib/x86_64-linux-gnu")
+			s.ships("other", "/usr/lib/x86_64-linux-gnu/a.so", "/lib/x86_64-linux-gnu/b.so")
+			s.diverts(divert.Diversion{From: "/lib64/a.so", To: "/lib64/a.so.mine"}, divert.Diversion{From: "/lib64/b.so", To: "/lib64/b.so.mine"})
+		}, []string{"ineffective /lib64/a.so", "ineffective /lib64/b.so"}},
 		{"both spellings, M18", on("merged", "bind"), func(s *scene) {
 			s.ships("molly-guard", "/usr/sbin/halt")
 			s.ships("systemd-sysv", "/usr/sbin/halt")

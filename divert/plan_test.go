@@ -73,6 +73,14 @@ func TestPlan(t *testing.T) {
 			s.link(x, "nothing")
 			s.diverts(byAcme, aliased)
 		}, acme, nil, nil},
+		{"two packages have it by two spellings, and each has its file", func(s *scene) {
+			s.ships("other", x)
+			s.ships("another", "/bin/x")
+			s.file(x, "acme's, made by its postinst")
+			s.file(target, "other's")
+			s.file("/bin/x.distrib.usr-is-merged", "another's")
+			s.diverts(byAcme, aliased)
+		}, acme, nil, nil},
 		{"one spelling is missing", func(s *scene) {
 			s.ships("acme", x)
 			s.file(x, "acme's")
@@ -354,6 +362,16 @@ func TestPlanRefuses(t *testing.T) {
 			s.ships("other", x)
 			s.file(x, "x")
 		}, acme, divert.IsEssential, "other"},
+		{"the holder and another ship it by two spellings", both[1:], func(s *scene) {
+			s.ships("acme", x)
+			s.ships("other", "/bin/x")
+			s.file(x, "whose?")
+		}, acme, divert.Shared, "other"},
+		{"two others ship it by two spellings", both[1:], func(s *scene) {
+			s.ships("another", x)
+			s.ships("other", "/bin/x")
+			s.file(x, "whose?")
+		}, acme, divert.Shared, "another"},
 		{"/usr is being merged", []string{"converting"}, nil, acme, divert.NotConverted, "usrmerge"},
 		{"/usr is being merged, whatever else there is", []string{"converting"}, func(s *scene) { s.ships("third", target) }, acme, divert.NotConverted, "usrmerge"},
 		{"a broken top folder", []string{"partial"}, nil, local("/usr/sbin/x", "/usr/sbin/y"), divert.BrokenLayout, ""},
