@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build demo demo-nvidia check test corpus test-recipe test-signatures test-dpkg test-crash-mutations test-call-mutations fuzz bench man dist deb test-deb demo-deb clean
+.PHONY: help build demo demo-nvidia check test corpus test-recipe test-signatures test-dpkg test-apt test-vm test-powercut test-crash-mutations test-call-mutations fuzz bench man dist deb test-deb demo-deb clean
 .DEFAULT_GOAL := build
 
 build: ## build ./koweld, static
@@ -32,6 +32,16 @@ test-signatures: ## Debian's own signatures, every one, of five kernels (510 MB 
 
 test-dpkg: ## each call of a maintainer script, made by dpkg of four releases (minutes)
 	@KOWELD_TEST=all testdata/dpkg/test.sh
+
+test-apt: deb ## a driver's life by apt in systems of four releases, images, streams under load (half an hour)
+	@testdata/apt/test.sh
+
+test-vm: ## modules that koweld placed, on Debian's kernels under Secure Boot, in QEMU (an hour)
+	@testdata/vm/test.sh
+
+test-powercut: ## pull the plug while dpkg works, at every write of the record (hours)
+	@testdata/vm/powercut.sh install remove
+	@testdata/vm/powercut.sh --every upgrade
 
 test-crash-mutations: ## leave out or swap each step of the transaction: the proof must notice (10 minutes)
 	@$(GO) run ./tools/mutate transaction

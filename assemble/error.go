@@ -71,6 +71,20 @@ func (e *SignatureError) Error() string {
 // Unwrap returns the cause.
 func (e *SignatureError) Unwrap() error { return e.Err }
 
+// KernelError says that a module is not one of the manifest's kernel, however good
+// its signature is.
+type KernelError struct {
+	Module    string // name without .ko
+	Got, Want string // releases, as in uname -r
+}
+
+func (e *KernelError) Error() string {
+	return fmt.Sprintf("cannot weld %s.ko: it is a module of kernel %s", e.Module, e.Got)
+}
+
+// Hint says what is amiss.
+func (e *KernelError) Hint() string { return "the manifest is for " + e.Want }
+
 // ImageError says that no way of a module gave its declared image.
 type ImageError struct {
 	Module string // name without .ko

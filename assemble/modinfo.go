@@ -3,8 +3,10 @@ package assemble
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"koweld/assemble/elf64"
+	"koweld/manifest"
 )
 
 // Modinfo returns the tags of an image's .modinfo section: what MODULE_INFO
@@ -27,6 +29,21 @@ func Modinfo(image []byte) (map[string][]string, error) {
 		tags[string(key)] = append(tags[string(key)], string(value))
 	}
 	return tags, nil
+}
+
+// refuseOther refuses a module that says it is of another kernel than the
+// manifest. Kernels refuse it by its vermagic or, where symbols have versions, by
+// those (kernel/module/version.c, same_magic). What says nothing is for them alone.
+func refuseOther(man *manifest.Manifest, m *manifest.Module, image []byte) error {
+	info, err := Modinfo(image)
+	if err != nil || len(info["vermagic"]) == 0 {
+		return nil
+	}
+	release, _, _ := strings.Cut(info["vermagic"][0], " ")
+	if release == man.Kernel {
+		return nil
+	}
+	return &KernelError{Module: m.Name, Got: release, Want: man.Kernel}
 }
 
 // findSection returns the contents of the first section of that name, nil if

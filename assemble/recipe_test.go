@@ -44,6 +44,7 @@ func recipeBench(t testing.TB) (b *bench, m *manifest.Module, image []byte) {
 	b = newBench(t)
 	b.welder.Tool = tool.Exec{} // no PATH
 	b.man.Linker = &manifest.Linker{Emulation: "elf_x86_64"}
+	b.man.Kernel = "6.1.0-56-amd64"
 	var names []string
 	var objects [][]byte
 	for _, name := range acmeObjects {

@@ -106,6 +106,7 @@ func newBench(t testing.TB) *bench {
 	b.write("/sig/signer.der", acme.cert.Raw)
 	b.man = &manifest.Manifest{
 		Package: "linux-modules-acme",
+		Kernel:  "6.1.0-42-amd64",
 		Signers: []manifest.Signer{{Certificate: "/sig/signer.der", SHA256: modsig.Fingerprint(acme.cert)}},
 	}
 	return b
@@ -442,6 +443,19 @@ func TestWeldRefusesAnotherCertificate(t *testing.T) {
 	assert.Equal(t, "/sig/signer.der", e.File)
 	assert.Equal(t, modsig.Fingerprint(identities().stranger.cert), e.Got)
 	assert.Equal(t, modsig.Fingerprint(identities().acme.cert), e.Want)
+}
+
+func TestWeldRefusesAModuleOfAnotherKernel(t *testing.T) {
+	b := newBench(t)
+	other := bytes.Replace(plain, []byte("6.1.0-42"), []byte("6.1.0-41"), 1)
+	_, err := b.weld(b.whole("plain", other, other))
+	var e *assemble.KernelError
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, &assemble.KernelError{Module: "plain", Got: "6.1.0-41-amd64", Want: "6.1.0-42-amd64"}, e)
+
+	silent := elfFile([]byte("license=GPL\x00name=plain\x00"))
+	_, err = b.weld(b.whole("plain", silent, silent))
+	require.NoError(t, err, "what says nothing is for the kernel to refuse")
 }
 
 func TestWeldTriesEveryWay(t *testing.T) {

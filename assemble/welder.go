@@ -74,7 +74,7 @@ type Signer struct {
 
 // Weld forms the image of module m of man, checks size, digest and signature,
 // attaches the signature and compresses the whole. Its errors are *InputError,
-// *SignerError, *ImageError and *SignatureError, or wrap that of ctx.
+// *SignerError, *ImageError, *SignatureError and *KernelError, or wrap that of ctx.
 func (w *Welder) Weld(ctx context.Context, man *manifest.Manifest, m *manifest.Module) (*Welded, error) {
 	w.running.Add(1)
 	defer w.running.Add(-1)
@@ -93,6 +93,9 @@ func (w *Welder) Weld(ctx context.Context, man *manifest.Manifest, m *manifest.M
 	cert, err := modsig.VerifyAny(sig, img.digests.signed.Sum(nil), certs)
 	if err != nil {
 		return nil, &SignatureError{Module: m.Name, File: m.Signature, Err: err}
+	}
+	if err := refuseOther(man, m, img.bytes); err != nil {
+		return nil, err
 	}
 	welded := &Welded{
 		Way:    img.way,

@@ -46,14 +46,18 @@ func (d *decoder) fileInstall(v *value) string {
 			return ""
 		}
 	}
-	isModule := func(suffix string) bool { return strings.HasSuffix(s, suffix) }
 	for _, dir := range moduleFolders {
-		if isIn(s, dir) && slices.ContainsFunc(moduleSuffixes, isModule) {
+		if isIn(s, dir) && IsModuleFile(s) {
 			d.errorf(v, "declare it in modules", "%s is the place of a module", s)
 			return ""
 		}
 	}
 	return s
+}
+
+// IsModuleFile tells by its name whether depmod takes a file for a module.
+func IsModuleFile(name string) bool {
+	return slices.ContainsFunc(moduleSuffixes, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
 }
 
 // mode is a string such as "0644".

@@ -23,46 +23,20 @@ const maxInput = 1 << 40
 // them, nor the linker script where nothing is linked.
 func (m *Manifest) Reads() []string {
 	var all []string
-	for _, s := range m.Signers {
-		all = append(all, s.Certificate)
-	}
-	for i := range m.Modules {
-		all = append(all, m.Modules[i].Signature)
-		for _, f := range m.Modules[i].Form {
-			all = append(all, f.Reads(m.Linker)...)
+	for _, in := range m.InputFiles() {
+		if in.Role != RoleLinker {
+			all = append(all, in.File)
 		}
 	}
-	for _, f := range m.Files {
-		all = append(all, f.Source)
-	}
-	slices.Sort(all)
 	return slices.Compact(all)
 }
 
 // Reads lists the files that the way reads, in its own order; l is that of the
 // manifest.
 func (f *Form) Reads(l *Linker) []string {
-	switch {
-	case f.Whole != "":
-		return []string{f.Whole}
-	case f.Recipe != "":
-		return append([]string{f.Recipe}, f.Inputs...)
-	}
-	all := objectsOf(f.Link)
-	if l != nil && l.Script != "" {
-		all = append(all, l.Script)
-	}
-	return all
-}
-
-func objectsOf(inputs []Input) []string {
 	var all []string
-	for _, in := range inputs {
-		if in.Object != "" {
-			all = append(all, in.Object)
-			continue
-		}
-		all = append(all, objectsOf(in.Objects)...)
+	for _, in := range f.inputFiles(l) {
+		all = append(all, in.File)
 	}
 	return all
 }

@@ -51,3 +51,59 @@ func TestReadsOfAWayAreInItsOrder(t *testing.T) {
 	recipe := manifest.Form{Recipe: "/r", Inputs: []string{"/b.o", "/a.o"}}
 	assert.Equal(t, []string{"/r", "/b.o", "/a.o"}, recipe.Reads(&manifest.Linker{Script: "/m.lds"}))
 }
+
+func TestInputFilesSayWhatEachIsFor(t *testing.T) {
+	const text = `koweld: 1
+package: acme
+kernel: "6.1"
+signers: [{certificate: /s/signer.pem, sha256: 9ab0c1d2e3f405162738495a6b7c8d9eafb0c1d2e3f405162738495a6b7c8d9e}]
+linker: {script: /o/m.lds, recorded: {name: GNU ld, version: "2.40", path: /opt/ld}}
+modules:
+  - name: a
+    form:
+      - {recipe: /o/a.recipe, inputs: [/o/z.o, /o/a.o]}
+      - link: [/o/a.o, {name: b.o, objects: [/o/z.o]}]
+      - whole: /o/a.ko
+    image: {sha256: 9ab0c1d2e3f405162738495a6b7c8d9eafb0c1d2e3f405162738495a6b7c8d9e, size: 1}
+    signature: /s/a.sig
+    install: a.ko
+files: [{source: /o/a.o, install: /etc/x, mode: "0644"}]
+`
+	m, err := manifest.Parse("roles.yaml", []byte(text), host)
+	require.NoError(t, err)
+	way := func(line int) manifest.Pos { return manifest.Pos{Line: line, Column: 9} }
+	want := []manifest.InputFile{
+		{"/o/a.ko", manifest.RoleWhole, way(11)},
+		{"/o/a.o", manifest.RoleObject, way(9)},
+		{"/o/a.o", manifest.RoleSource, manifest.Pos{Line: 15, Column: 9}},
+		{"/o/a.recipe", manifest.RoleRecipe, way(9)},
+		{"/o/m.lds", manifest.RoleScript, way(10)},
+		{"/o/z.o", manifest.RoleObject, way(9)},
+		{"/opt/ld", manifest.RoleLinker, manifest.Pos{Line: 5, Column: 9}},
+		{"/s/a.sig", manifest.RoleSignature, manifest.Pos{Line: 7, Column: 5}},
+		{"/s/signer.pem", manifest.RoleCertificate, manifest.Pos{Line: 4, Column: 11}},
+	}
+	assert.Equal(t, want, m.InputFiles())
+	assert.NotContains(t, m.Reads(), "/opt/ld")
+
+	m, err = manifest.Parse("roles.yaml", []byte(strings.Replace(text, "      - link: [/o/a.o, {name: b.o, objects: [/o/z.o]}]\n", "", 1)), host)
+	require.NoError(t, err)
+	for _, in := range m.InputFiles() {
+		assert.NotContains(t, []manifest.Role{manifest.RoleLinker, manifest.RoleScript}, in.Role, "nothing is linked")
+	}
+}
+
+func TestFeaturesAreTheNeeds(t *testing.T) {
+	m := manifest.Manifest{Needs: []string{"diversions>=2.1~", "more"}}
+	assert.Equal(t, []manifest.Feature{{"diversions", "2.1~"}, {"more", ""}}, m.Features())
+	assert.Equal(t, []manifest.Feature{}, (&manifest.Manifest{}).Features())
+}
+
+func TestModuleFilesAreThoseThatDepmodTakes(t *testing.T) {
+	for name, want := range map[string]bool{
+		"/m/a.ko": true, "a.ko.gz": true, "a.ko.xz": true, "a.ko.zst": true,
+		"a.ko.bz2": false, "a.ko.sig": false, "a.k": false, "ko": false, "a.ko.xz.koweld": false,
+	} {
+		assert.Equal(t, want, manifest.IsModuleFile(name), name)
+	}
+}

@@ -3,6 +3,7 @@ package manifest
 import (
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // features are what a manifest may need of this koweld beyond the version of
@@ -56,6 +57,22 @@ func newer(file string, root *value) error {
 		}
 	}
 	return nil
+}
+
+// Feature is what a manifest needs of koweld.
+type Feature struct {
+	Name  string `json:"feature"`
+	Least string `json:"version,omitempty"` // the first koweld that knows it; "" if the manifest does not say
+}
+
+// Features are the Needs of the manifest, taken apart.
+func (m *Manifest) Features() []Feature {
+	all := []Feature{}
+	for _, n := range m.Needs {
+		name, least, _ := strings.Cut(n, ">=")
+		all = append(all, Feature{name, least})
+	}
+	return all
 }
 
 // needs are the features, each known by now.

@@ -21,7 +21,7 @@ import (
 const (
 	exitOK        = 0
 	exitFailed    = 1  // what was begun has been taken back
-	exitRefused   = 3  // signature, owner, policy
+	exitRefused   = 3  // signature, kernel, owner, policy
 	exitDiffers   = 4  // a reading command found a difference
 	exitOpen      = 5  // not taken back, or a newer koweld's record or journal
 	exitUsage     = 64 // EX_USAGE
@@ -85,7 +85,7 @@ func codeOf(err error) int {
 	case is[*txn.OpenError](err), is[*txn.NewerError](err), is[*txn.BrokenError](err), is[*store.NewerError](err):
 		return exitOpen
 	case is[*modsig.RejectedError](err), is[*assemble.SignatureError](err) && !is[*modsig.FormatError](err),
-		is[*assemble.SignerError](err), is[*unit.TargetError](err),
+		is[*assemble.SignerError](err), is[*assemble.KernelError](err), is[*unit.TargetError](err),
 		is[*divert.RefusedError](err), is[*divert.FormatError](err):
 		return exitRefused
 	case is[manifest.ErrorList](err), is[*manifest.Error](err), is[*manifest.NeedsError](err),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 // newRootCommand makes the command tree. Help, completion and the man pages
 // come from it.
 func newRootCommand(a *app) *cobra.Command {
+	var showVersion bool
 	root := &cobra.Command{
 		Use:   "koweld",
 		Short: "Form, prove and place signed kernel modules",
@@ -21,7 +23,8 @@ The exit code says what happened:
 
      0  done, or nothing to do
      1  failed; what was begun has been taken back
-     3  refused: a signature, or a target or diversion that is somebody else's
+     3  refused: a signature, another kernel's module, or a target or diversion that
+        is somebody else's
      4  verify, lint or divert check found a difference
      5  failed and not taken back: run koweld repair --all
     64  wrong command line
@@ -32,8 +35,15 @@ In a maintainer script nothing goes to standard output, a held lock is waited
 for, and DPKG_ROOT is the root.`,
 		Example: `  koweld status
   koweld verify || koweld repair`,
-		Args:          noSuchCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: noSuchCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !showVersion {
+				return cmd.Help()
+			}
+			v := programVersion()
+			a.result(map[string]string{"version": v}, func(w io.Writer) { fmt.Fprintln(w, "koweld", v) })
+			return nil
+		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -43,6 +53,7 @@ for, and DPKG_ROOT is the root.`,
 	root.SetOut(a.out)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err: err} })
+	root.Flags().BoolVar(&showVersion, "version", false, "print the version and do nothing else")
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.root, "root", a.defaultRoot(), "work on the system below `DIR`")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "print what would be done and do nothing")

@@ -69,48 +69,69 @@ func (db *DB) Unmet(ctx context.Context, pkg string) ([]Unmet, error) {
 // database is what dpkg knows, as far as dependencies go.
 type database struct {
 	instances map[string][]Instance // by package
-	provides  []string              // of packages whose files are there
+	// Of packages whose files are there:
+	provides  []provided
+	depends   map[string][]string // by package, of each architecture
+	essential []string
+}
+
+// provided is what a package provides.
+type provided struct {
+	by   string // package
+	text string
 }
 
 func (db *DB) installed(ctx context.Context) (*database, error) {
-	lines, err := db.show(ctx, "${Package}\t${Architecture}\t${db:Status-Status}\t${Version}\t${Provides}")
+	lines, err := db.show(ctx, "${Package}\t${Architecture}\t${db:Status-Status}\t${Version}\t${Essential}\t${Provides}\t${Pre-Depends}, ${Depends}")
 	if err != nil {
 		return nil, err
 	}
-	all := &database{instances: make(map[string][]Instance)}
+	all := &database{instances: make(map[string][]Instance), depends: make(map[string][]string)}
 	for _, f := range lines {
-		i := Instance{f[1], f[2], f[3]}
-		all.instances[f[0]] = append(all.instances[f[0]], i)
-		if i.isWhole() && f[4] != "" {
-			all.provides = append(all.provides, f[4])
+		pkg, i := f[0], Instance{f[1], f[2], f[3]}
+		all.instances[pkg] = append(all.instances[pkg], i)
+		if i.HasFiles() {
+			all.depends[pkg] = append(all.depends[pkg], f[6])
+		}
+		if i.isWhole() && f[4] == "yes" {
+			all.essential = append(all.essential, pkg)
+		}
+		if i.isWhole() && f[5] != "" {
+			all.provides = append(all.provides, provided{pkg, f[5]})
 		}
 	}
 	return all, nil
 }
 
 // fulfil reports whether one alternative of a dependency is there.
-func (all *database) fulfil(p dependency.Possibility) bool {
+func (all *database) fulfil(p dependency.Possibility) bool { return len(all.fulfilling(p)) > 0 }
+
+// fulfilling are the packages of which each fulfils one alternative of a
+// dependency, itself or by what it provides.
+func (all *database) fulfilling(p dependency.Possibility) []string {
+	var pkgs []string
 	for _, i := range all.instances[p.Name] {
 		if i.isWhole() && inRange(p.Version, i.Version) {
-			return true
+			pkgs = append(pkgs, p.Name)
+			break
 		}
 	}
-	for _, text := range all.provides {
-		if !strings.Contains(text, p.Name) {
+	for _, pr := range all.provides {
+		if !strings.Contains(pr.text, p.Name) {
 			continue
 		}
-		given, err := dependency.Parse(text)
+		given, err := dependency.Parse(pr.text)
 		if err != nil {
 			continue
 		}
 		for _, g := range given.GetAllPossibilities() {
 			// Only what is provided in a version has one (Policy 7.5).
 			if g.Name == p.Name && (p.Version == nil || g.Version != nil && inRange(p.Version, g.Version.Number)) {
-				return true
+				pkgs = append(pkgs, pr.by)
 			}
 		}
 	}
-	return false
+	return pkgs
 }
 
 // inRange compares a version with what is wanted, nil for any.

@@ -174,6 +174,10 @@ func (s *scene) legal(sc scenario) []string {
 	now, err := s.look()
 	require.NoError(s.t, err)
 	legal, removal := []string{now.set}, sc.placed() == "none"
+	if modules := s.state()["modules"]; !isGone(modules) {
+		words := strings.Fields(modules)
+		legal = append(legal, words[len(words)-1]) // it may only be unpacked yet
+	}
 	for _, st := range sc.steps {
 		for _, c := range st.calls {
 			words := strings.Fields(c.call)

@@ -44,11 +44,15 @@ func (sc scenario) again(now state) []string {
 			return append([]string{"--force-remove-reinstreq"}, named("--purge", short)...)
 		}
 	}
-	for _, short := range []string{"modules", "objects", "signatures"} {
+	for _, short := range three {
 		words := strings.Fields(now[short])
 		if sc.placed() == "none" && slices.Contains(words, "reinstreq") {
-			return installOne("+" + short + "-" + words[len(words)-1])
+			return installOne("+" + short + "-" + sc.lastVersion(short, words[len(words)-1]))
 		}
+	}
+	// What dpkg was about to remove goes, once nothing depends on it.
+	if goes := removing(now); sc.placed() == "none" && isGone(now["modules"]) && len(goes) > 0 {
+		return named("--purge", goes...)
 	}
 	switch sc.goal {
 	case "removed":
@@ -57,7 +61,7 @@ func (sc scenario) again(now state) []string {
 		return named("--purge", "modules")
 	}
 	words := []string{"--install"}
-	for _, short := range []string{"objects", "signatures", "modules"} {
+	for _, short := range three {
 		// Another package may have taken the place of one.
 		if !(short == "signatures" && now["heir"] != "") {
 			words = append(words, fmt.Sprintf("+%s-%s", short, sc.goal))
@@ -66,10 +70,39 @@ func (sc scenario) again(now state) []string {
 	return words
 }
 
+// three are the packages that scenarios are about, in the order of their
+// dependencies.
+var three = []string{"objects", "signatures", "modules"}
+
 // isAnother reports whether a package is none of the three.
-func isAnother(short string) bool {
-	return !slices.Contains([]string{"objects", "signatures", "modules"}, short)
+func isAnother(short string) bool { return !slices.Contains(three, short) }
+
+// lastVersion is the last one of a package that an admin has asked for: dpkg may be
+// on its way from the recorded one to it, and files of both be there.
+func (sc scenario) lastVersion(short, recorded string) string {
+	version := recorded
+	for _, st := range sc.steps {
+		for _, word := range st.dpkg {
+			if v, found := strings.CutPrefix(word, "+"+short+"-"); found {
+				version = v
+			}
+		}
+	}
+	return version
 }
+
+// removing are those of the three that dpkg was killed over as it removed them.
+func removing(now state) (shorts []string) {
+	for _, short := range three {
+		if strings.HasPrefix(now[short], "half-") {
+			shorts = append(shorts, short)
+		}
+	}
+	return shorts
+}
+
+// isGone reports whether nothing but settings is left of a package.
+func isGone(state string) bool { return state == "" || strings.HasPrefix(state, "config-files ") }
 
 // placed is the set that is placed when the goal is reached.
 func (sc scenario) placed() string {
@@ -91,7 +124,7 @@ func (s *scene) reached(sc scenario) bool {
 	modules := now["modules"]
 	switch sc.goal {
 	case "removed":
-		if modules != "" && !slices.Contains([]string{"config-files 1.0", "config-files 2.0", "config-files 3.0"}, modules) {
+		if !isGone(modules) {
 			return false
 		}
 	case "purged":

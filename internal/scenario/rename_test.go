@@ -57,7 +57,7 @@ func renamesOf(t *testing.T, l *lab, r release, sc scenario) (counts []int) {
 // renamePoints are those at which dpkg is killed, of so many renames: spread over
 // all, or one of these.
 func renamePoints(renames, which int) []int {
-	const kills = 12
+	const kills = 6
 	var list []int
 	for i := range min(kills, renames) {
 		list = append(list, 1+i*renames/min(kills, renames))

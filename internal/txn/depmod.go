@@ -325,14 +325,14 @@ func JudgeIndex(dep []byte, watch []string) (warnings []string, err error) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		if file, _, ok := strings.Cut(lines.Text(), ":"); ok {
-			winner[moduleName(file)] = file
+			winner[ModuleName(file)] = file
 		}
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("cannot read what depmod wrote: %w", err)
 	}
 	for _, w := range watch {
-		switch got, ok := winner[moduleName(w)]; {
+		switch got, ok := winner[ModuleName(w)]; {
 		case !ok:
 			return nil, &DepmodError{Module: w}
 		case got != w:
@@ -342,9 +342,9 @@ func JudgeIndex(dep []byte, watch []string) (warnings []string, err error) {
 	return warnings, nil
 }
 
-// moduleName is what modprobe calls the module in a file: kmod's
+// ModuleName is what modprobe calls the module in a file: kmod's
 // libkmod-util.c ends a name at the first dot.
-func moduleName(file string) string {
+func ModuleName(file string) string {
 	base, _, _ := strings.Cut(path.Base(file), ".")
 	return strings.ReplaceAll(base, "-", "_")
 }

@@ -360,13 +360,11 @@ func (e *InputsError) groups() [][]Fault {
 // text tells of the faults of one group.
 func (e *InputsError) text(group []Fault) string {
 	f := group[0]
-	beside := ""
-	switch n := len(group) - 1; {
-	case n == 1:
-		beside = " (also " + group[1].File + ")"
-	case n > 1:
-		beside = fmt.Sprintf(" (also %d other files)", n)
+	var files []string
+	for i := range group {
+		files = append(files, group[i].File)
 	}
+	beside := beside(files)
 	owner := named(f.Owner, f.Version)
 	switch {
 	case f.Missing() && f.Owner != "":
@@ -379,6 +377,18 @@ func (e *InputsError) text(group []Fault) string {
 		return fmt.Sprintf("%s is of %s%s", f.File, owner, beside)
 	}
 	return fmt.Sprintf("%s of %s: %v%s", f.File, owner, f.Err, beside)
+}
+
+// beside tells of the files behind the first, of which the same holds.
+func beside(files []string) string {
+	switch n := len(files) - 1; n {
+	case 0:
+		return ""
+	case 1:
+		return " (also " + files[1] + ")"
+	default:
+		return fmt.Sprintf(" (also %d other files)", n)
+	}
 }
 
 // lacksOwner reports whether another version of a package is needed than the one

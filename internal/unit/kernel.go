@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"koweld/internal/store"
+	"koweld/internal/txn"
 	"koweld/manifest"
 )
 
@@ -84,6 +85,7 @@ func (s *System) goWaiting(ctx context.Context, r, old *store.Record, c *Change,
 	f.placeState(p, r)
 	if old != nil {
 		f.rmdirs(p)
+		f.rmdirsOfKernel(p)
 	}
 	if opts.DryRun {
 		c.plan(p)
@@ -94,6 +96,25 @@ func (s *System) goWaiting(ctx context.Context, r, old *store.Record, c *Change,
 	}
 	s.report(p, c)
 	return nil
+}
+
+// rmdirsOfKernel plans that folders go which the kernel's package made and nothing
+// is left in: dpkg found our files there when it removed that package, and looks
+// again only at a purge.
+func (f *facts) rmdirsOfKernel(p *plan) {
+	var dirs []string
+	top := path.Join(modulesDir, f.old.Kernel, "kernel")
+	for i := range f.old.Files {
+		for dir := path.Dir(f.old.Files[i].Path); dir == top || strings.HasPrefix(dir, top+"/"); dir = path.Dir(dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	slices.Sort(dirs)
+	for _, dir := range slices.Backward(slices.Compact(dirs)) {
+		if !slices.Contains(f.old.Dirs, dir) {
+			p.add(txn.Op{Kind: txn.Rmdir, Path: dir}, source{})
+		}
+	}
 }
 
 // KernelInstalled forms and places the units of a kernel that was installed,

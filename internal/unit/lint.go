@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"koweld/assemble"
-	"koweld/internal/dpkg"
+	"koweld/internal/txn"
 	"koweld/manifest"
 )
 
@@ -37,7 +36,7 @@ const (
 
 // Report is what lint found in one manifest.
 type Report struct {
-	Package  string    `json:"package"`
+	Declared
 	File     string    `json:"file"`
 	Modules  int       `json:"modules"`
 	Findings []Finding `json:"findings"`
@@ -65,9 +64,9 @@ func (r *Report) addErr(pos manifest.Pos, err error) {
 
 // Lint says all that a manifest and its inputs show: every module is formed
 // and proven, in the folder scratch, as a target would do it. Nothing is
-// placed.
-func (s *System) Lint(ctx context.Context, m *manifest.Manifest, scratch string) (*Report, error) {
-	r := &Report{Package: m.Package, File: m.File, Modules: len(m.Modules), Findings: []Finding{}}
+// placed. elsewhere are modules of the kernel beside those in the root, or nil.
+func (s *System) Lint(ctx context.Context, m *manifest.Manifest, scratch string, elsewhere *Modules) (*Report, error) {
+	r := &Report{Declared: Declares(m), File: m.File, Modules: len(m.Modules), Findings: []Finding{}}
 	w := s.welder()
 	w.Scratch = scratch
 	if len(m.Modules) > 0 {
@@ -80,11 +79,18 @@ func (s *System) Lint(ctx context.Context, m *manifest.Manifest, scratch string)
 		if _, err := s.readInput(f.Source); err != nil {
 			r.addErr(f.Pos, &InputError{Target: f.Install, Err: err})
 		}
-		if twin := dpkg.Twin(f.Install); twin != "" && !strings.HasPrefix(f.Install, "/usr/") {
+		if twin := aliasOf(f.Install); twin != "" {
 			r.add(LintWarning, f.Pos, fmt.Sprintf("%s is an aliased spelling", f.Install), "use "+twin)
 		}
 	}
+	lintSpelling(m, r)
 	if err := s.lintOwners(ctx, m, r); err != nil {
+		return nil, err
+	}
+	if err := s.lintSources(ctx, m, r); err != nil {
+		return nil, err
+	}
+	if err := s.lintNames(m, elsewhere, r); err != nil {
 		return nil, err
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
@@ -167,7 +173,7 @@ func (l *linting) module(ctx context.Context, mod *manifest.Module) {
 	defer l.mu.Unlock()
 	l.used[welded.Signer.Fingerprint] = true
 	l.warn(mod.Pos, welded.Warnings[welded.Way:]) // the ways before it have been tried by themselves
-	lintImage(l.m, mod, welded, l.r)
+	lintImage(mod, welded, l.r)
 }
 
 // way tries one way of a module that another forms. A recipe holds wherever it
@@ -219,8 +225,9 @@ func (l *linting) warn(pos manifest.Pos, texts []string) {
 	}
 }
 
-// lintImage compares what a module says of itself with the manifest.
-func lintImage(m *manifest.Manifest, mod *manifest.Module, welded *assemble.Welded, r *Report) {
+// lintImage compares what a module says of itself with the manifest; of which kernel
+// it is has been seen to when it was welded.
+func lintImage(mod *manifest.Module, welded *assemble.Welded, r *Report) {
 	info, err := assemble.Modinfo(welded.Segments[0])
 	if err != nil {
 		r.addErr(mod.Pos, err)
@@ -229,23 +236,21 @@ func lintImage(m *manifest.Manifest, mod *manifest.Module, welded *assemble.Weld
 	if names := info["name"]; len(names) > 0 && !sameModule(names[0], mod.Name) {
 		r.add(LintError, mod.Pos, fmt.Sprintf("module %s calls itself %s", mod.Name, names[0]), "name it so in the manifest")
 	}
-	magic := info["vermagic"]
-	if len(magic) == 0 {
+	if len(info["vermagic"]) == 0 {
 		r.add(LintError, mod.Pos, fmt.Sprintf("module %s has no vermagic", mod.Name), "is its .mod.o among the objects?")
-		return
-	}
-	if release, _, _ := strings.Cut(magic[0], " "); release != m.Kernel {
-		r.add(LintError, mod.Pos, fmt.Sprintf("module %s is of kernel %s", mod.Name, release), "the manifest is for "+m.Kernel)
 	}
 }
 
-func sameModule(a, b string) bool {
-	return strings.ReplaceAll(a, "-", "_") == strings.ReplaceAll(b, "-", "_")
-}
+func sameModule(a, b string) bool { return txn.ModuleName(a) == txn.ModuleName(b) }
 
-// lintOwners asks who holds the targets on this system.
+// lintOwners asks who holds the targets on this system. Another stream of its
+// group would lend them.
 func (s *System) lintOwners(ctx context.Context, m *manifest.Manifest, r *Report) error {
-	f := &facts{pkg: m.Package, wants: wants(m, false), targets: make(map[string]*target)}
+	streams, err := s.group(providesOf(m), m.Kernel, m.Package)
+	if err != nil {
+		return err
+	}
+	f := &facts{pkg: m.Package, wants: wants(m, false), targets: make(map[string]*target), leaving: packagesOf(streams)}
 	for _, w := range f.wants {
 		f.targets[w.path] = &target{path: w.path}
 	}

@@ -207,7 +207,7 @@ headers_tree() {
 
 # installed_headers: those of the newest 6.1 kernel of Debian.
 installed_headers() {
-	find /usr/src -maxdepth 1 -name 'linux-headers-6.1.0-*-amd64' | sort -V | tail -1
+	find /usr/src -maxdepth 1 -regex '.*/linux-headers-6\.1\.0-[0-9]+-amd64' | sort -V | tail -1
 }
 
 # rm_objects FOLDER: what kbuild made; what the corpus has of it stays. A set

@@ -38,7 +38,10 @@ fresh() {
 		>"debian/$modules.koweld.yaml"
 	{
 		printf 'Source: acme-driver\nMaintainer: nobody <nobody@nowhere.example>\nBuild-Depends: debhelper-compat (= 13)\n'
-		printf '\nPackage: %s\nArchitecture: any\nDescription: none\n' "$objects" "$signatures" "$modules" another
+		printf '\nPackage: %s\nArchitecture: any\nDescription: none\n' "$objects" "$signatures" another
+		printf '\nPackage: %s\nArchitecture: any\nDescription: none\n' "$modules"
+		# shellcheck disable=SC2016 # dpkg's own
+		printf 'Depends: %s (= ${binary:Version}), %s (= ${binary:Version}), ${misc:Depends}\n' "$objects" "$signatures"
 	} >debian/control
 	printf 'acme-driver (1.0) unstable; urgency=medium\n\n  * None.\n\n -- nobody <nobody@nowhere.example>  Thu, 26 Nov 2026 08:00:00 +0000\n' >debian/changelog
 	export KERNEL=$kernel
@@ -112,6 +115,116 @@ mkdir -p "debian/$modules/usr/lib"
 mv "debian/$objects/usr/lib/linux-objects" "debian/$modules/usr/lib"
 dh_koweld >/dev/null 2>&1
 check "no trigger is on a folder of the package itself" [ "$(grep -c interest "debian/.debhelper/generated/$modules/triggers")" = 1 ]
+
+# What koweld says of the manifest is what counts, and not how that is spelt.
+fresh
+mkdir -p "debian/$objects/usr/lib/more:x"
+cp "debian/$objects/usr/lib/linux-objects/acme/$kernel/plain.ko" "debian/$objects/usr/lib/more:x/plain.ko"
+sed -i 's|- whole: plain.ko|- {"whole": "/usr/lib/more:x/plain.ko"}|; s|version: "2.40"}|version: "2.40", path: /opt/bin/ld}|' "debian/$modules.koweld.yaml"
+check "a folder of an odd name is taken" dh_koweld
+check "it has its trigger" lines "debian/.debhelper/generated/$modules/triggers" "interest-noawait /usr/lib/more:x"
+check "and the linker's has none" [ "$(grep -c interest "debian/.debhelper/generated/$modules/triggers")" = 3 ]
+
+fresh
+sed -i 's/^koweld: 1$/&\nprovides: {group: acme, version: "1"}\nuserspace: [acme-driver, acme-libs]/' "debian/$modules.koweld.yaml"
+check "a stream of a driver is taken" dh_koweld
+check "it hears of its userspace" lines "debian/.debhelper/generated/$modules/triggers" \
+	"interest-noawait /usr/share/doc/acme-driver" "interest-noawait /usr/share/doc/acme-libs"
+
+# fake: a koweld of which only what it prints of a manifest is asked.
+fake() {
+	mkdir -p "$scratch/fake"
+	cp "$scratch/bin/dh_koweld" "$scratch/fake"
+	printf '#!/bin/sh\ncat <<\\END\n%s\nEND\nexit %d\n' "$1" "$2" >"$scratch/fake/koweld"
+	chmod +x "$scratch/fake/koweld"
+}
+fresh
+fake "{\"results\": [{\"package\": \"$modules\", \"kernel\": \"$kernel\", \"folders\": [\"/usr/lib/x\"], \"userspace\": [],
+	\"needs\": [{\"feature\": \"a\", \"version\": \"9.10\"}, {\"feature\": \"b\", \"version\": \"9.9\"}, {\"feature\": \"c\"}]}]}" 0
+check "features are taken from koweld" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
+check "the highest version of them is depended on" lines "debian/$modules.substvars" "misc:Depends=koweld (>= 9.10~)"
+check "folders are taken from koweld" [ "$(grep interest "debian/.debhelper/generated/$modules/triggers")" = "interest-noawait /usr/lib/x" ]
+fresh
+fake '{"results": [], "errors": [{"error": "cannot do it", "hint": "try harder"}]}' 65
+check "an error of koweld is told" fails "koweld: error: cannot do it" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
+check "and its hint" fails "koweld: hint: try harder" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
+fake 'no document' 1
+check "so is that it ends before it says anything" fails "returned exit code" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
+fake "{\"results\": [{\"package\": \"$modules\", \"kernel\": \"1\", \"folders\": [], \"needs\": []}]}" 1
+check "or after it" fails "returned exit code" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
+fake 'no document' 0
+check "or that it says something else" fails "cannot read what koweld says" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
+fake '{"results": []}' 0
+check "or nothing" fails "cannot read what koweld says" env PATH="$scratch/fake:$PATH" dh_koweld --no-lint
+
+# The database of the tree: of the packages of the source, and of no others.
+fresh
+mkdir -p "debian/$objects/DEBIAN" "$scratch/spy"
+touch "debian/$objects/DEBIAN/control"
+printf 'extra:Depends=another\n' >"debian/$modules.substvars"
+sed -i "s/\\\${misc:Depends}/&, \\\${extra:Depends}, \\\${none:Depends}, only (= \\\${source:Version}) [hurd-any]/" debian/control
+{
+	# shellcheck disable=SC2016 # for the script
+	printf '#!/bin/sh\nif [ "$1" = --root ]; then cp -R "$2/var/lib/dpkg" "%s"; ls "$2" >"%s"; fi\n' "$scratch/spied" "$scratch/top"
+	printf 'exec "%s" "$@"\n' "$scratch/bin/koweld"
+} >"$scratch/spy/koweld"
+chmod +x "$scratch/spy/koweld"
+check "the tree is proven with a database" env PATH="$scratch/spy:$PATH" dh_koweld
+check "it knows the packages" [ "$(dpkg-query --admindir="$scratch/spied" -W -f '${Package} ${Version} ${db:Status-Status} ')" = \
+	"another 1.0 unpacked $modules 1.0 unpacked $objects 1.0 unpacked $signatures 1.0 unpacked " ]
+check "their dependencies are filled in" [ "$(dpkg-query --admindir="$scratch/spied" -W -f '${Depends}' "$modules")" = \
+	"$objects (= 1.0), $signatures (= 1.0), another" ]
+check "their files are listed" [ "$(dpkg-query --admindir="$scratch/spied" -S "/usr/lib/linux-objects/acme/$kernel/core.o")" = \
+	"$objects: /usr/lib/linux-objects/acme/$kernel/core.o" ]
+check "control files are none" [ -z "$(grep -r DEBIAN "$scratch/spied/info"; grep DEBIAN "$scratch/top")" ]
+check "nothing of this machine is in it" [ -z "$(grep -rE "$scratch|debhelper" "$scratch/spied")" ]
+
+# depends FIELDS: the source package, where the modules have them in the place of
+# their dependencies.
+depends() {
+	fresh
+	sed -i "s/^Depends: .*/$1/" debian/control
+}
+depends "Depends: $signatures (= \${binary:Version})"
+check "an input of a sibling that is not depended on fails" fails "(also 9 other files) is of package $objects 1.0, and $modules does not depend on it" dh_koweld
+check "what to add is told" fails "hint: add \"Depends: $objects (= \${binary:Version})\"" dh_koweld
+check "--no-lint takes it" dh_koweld --no-lint
+depends "Depends: $signatures (= \${binary:Version}), $objects (= \${binary:Version}) [hurd-any]"
+check "a dependency of another architecture is none" fails "does not depend on it" dh_koweld
+depends "Depends: $signatures (= \${binary:Version}), $objects (= 0.9)"
+check "nor is one on another version" fails "does not depend on it" dh_koweld
+depends "Pre-Depends: $signatures (= \${source:Version})\\nDepends: \${koweld:Objects}"
+echo "koweld:Objects=$objects (= \${binary:Version})" >"debian/$modules.substvars"
+check "one by a substitution variable will do, and a Pre-Depends" dh_koweld
+depends "Depends: $signatures (= \${binary:Version}), another"
+sed -i "/^Package: another/aDepends: $objects" debian/control
+dh_koweld >"$scratch/loose" 2>&1
+check "one through another package will do" [ $? = 0 ]
+check "that it is on any version is warned about" grep -q "warning: .* depends on no exact version of it" "$scratch/loose"
+depends "Depends: $signatures (= \${binary:Version}), virtual-objects (= 7)"
+sed -i "/^Package: $objects/aProvides: virtual-objects (= 7)" debian/control
+check "one that is provided will do" dh_koweld
+
+# The modules of the kernel that the build machine has.
+mkdir -p "$scratch/kernels/$kernel/kernel" "$scratch/kernels/other/kernel"
+fresh
+check "without a kernel nothing is compared" dh_koweld --modules="$scratch/kernels"
+echo kernel/drivers/acme.ko >"$scratch/kernels/other/modules.order"
+fresh
+check "nor with another one" dh_koweld --modules="$scratch/kernels"
+echo kernel/drivers/acme.ko >"$scratch/kernels/$kernel/modules.order"
+fresh
+check "a module that the kernel has fails" fails "module acme is in the kernel already: $scratch/kernels/$kernel/kernel/drivers/acme.ko of its modules.order" \
+	dh_koweld --modules="$scratch/kernels"
+check "--no-lint takes it" dh_koweld --no-lint --modules="$scratch/kernels"
+fresh
+if unshare -m true 2>/dev/null && [[ -d /lib/modules ]]; then
+	# shellcheck disable=SC2016 # for the inner shell
+	check "/lib/modules is looked at" fails "module acme is in the kernel already: /lib/modules/$kernel/kernel/drivers/acme.ko" \
+		unshare -m sh -c 'mount --bind "$1" /lib/modules && exec dh_koweld' sh "$scratch/kernels"
+else
+	skip "/lib/modules is looked at" "needs CAP_SYS_ADMIN and a folder /lib/modules"
+fi
 
 # What must fail the build.
 fresh

@@ -64,7 +64,7 @@ download() {
 
 # newest_headers: the newest 6.1 kernel of Debian whose headers lie here.
 newest_headers() {
-	find /usr/src -maxdepth 1 -name 'linux-headers-6.1.0-*-amd64' -printf '%f\n' |
+	find /usr/src -maxdepth 1 -regex '.*/linux-headers-6\.1\.0-[0-9]+-amd64' -printf '%f\n' |
 		sort -V | tail -1 | sed 's/^linux-headers-//'
 }
 

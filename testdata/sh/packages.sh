@@ -9,11 +9,11 @@ apt_options=(
 	-o DPkg::Lock::Timeout=120
 )
 
-# retry COMMAND...: up to three times, five minutes each.
+# retry COMMAND...: up to three times, five minutes each, or $limit seconds.
 retry() {
 	local try
 	for try in 1 2 3; do
-		timeout 300 "$@" </dev/null >&2 && return 0
+		timeout "${limit:-300}" "$@" </dev/null >&2 && return 0
 		echo "try $try of 3 failed: $*" >&2
 	done
 	return 1
