@@ -109,6 +109,10 @@ func (c *checking) diversion(d Diversion) {
 		c.itself(d)
 		return
 	}
+	if twin := dpkg.Twin(d.From); twin != "" && from.Kind == Link && from.Leads == twin && !c.st.samePlace(d.From, twin) {
+		c.add(UsrState, Doubt, d, fmt.Sprintf("%s is a link to %s, as convert-usrmerge makes them one by one", d.From, twin),
+			"end the conversion, if there is one", "usrmerge, convert-usrmerge")
+	}
 	idle := c.ineffective(d)
 	c.clashes(d)
 	c.target(d, to)
@@ -214,13 +218,15 @@ func (c *checking) target(d Diversion, to *Name) {
 
 // absent tells of a diverted file that is not where dpkg has it.
 func (c *checking) absent(d Diversion, from *Name, others []string) {
-	// Of two diversions of one place the file is at the target of one.
+	owner := strings.Join(others, " and ")
+	// Both spellings are diverted, and the file was moved by the wrong one.
 	for _, s := range c.st.spellings(d.From)[1:] {
-		if e := c.st.from(s.Path); e != nil && c.st.name(e.To).Kind != Absent {
+		if e := c.st.from(s.Path); e != nil && c.st.name(e.To).Kind != Absent && len(c.st.owners(s, e.Package)) == 0 {
+			c.add(Missing, Doubt, d, fmt.Sprintf("%s ships %s, but there is a file at %s, where it would be if that shipped %s", owner, d.From, e.To, e.From),
+				fmt.Sprintf("move it to %s", d.To), sourceDEP17+", mitigation M18")
 			return
 		}
 	}
-	owner := strings.Join(others, " and ")
 	if from.Kind != Absent && !c.st.ships(d.Package, d.From) {
 		c.add(Unmoved, Doubt, d, fmt.Sprintf("the file of %s still lies at %s, and the next version will come to %s", owner, d.From, d.To),
 			"if it was to be moved, dpkg-divert --rename was interrupted: mv -n it there", sourceDivert)

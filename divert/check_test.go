@@ -61,6 +61,12 @@ func TestCheck(t *testing.T) {
 			s.file("/bin/x", "other's")
 			s.diverts(divert.Diversion{From: "/usr/bin/x", To: "/usr/bin/x.mine"})
 		}, []string{"ineffective /usr/bin/x"}},
+		{"by the spelling that systemd-nspawn's /lib64 has", on("merged", "bind"), func(s *scene) {
+			s.folder("/usr/lib/x86_64-linux-gnu")
+			s.link("/lib64", "usr/lib/x86_64-linux-gnu")
+			s.ships("other", "/usr/lib/x86_64-linux-gnu/a.so", "/lib/x86_64-linux-gnu/b.so")
+			s.diverts(divert.Diversion{From: "/lib64/a.so", To: "/lib64/a.so.mine"}, divert.Diversion{From: "/lib64/b.so", To: "/lib64/b.so.mine"})
+		}, []string{"ineffective /lib64/a.so", "ineffective /lib64/b.so"}},
 		{"both spellings, M18", on("merged", "bind"), func(s *scene) {
 			s.ships("molly-guard", "/usr/sbin/halt")
 			s.ships("systemd-sysv", "/usr/sbin/halt")
@@ -81,6 +87,19 @@ func TestCheck(t *testing.T) {
 				divert.Diversion{From: "/usr/sbin/halt", To: "/usr/sbin/halt.no", Package: "molly-guard"},
 			)
 		}, nil},
+		{"both spellings, and the file moved by the wrong one", on("merged"), func(s *scene) {
+			s.ships("molly-guard", "/usr/sbin/halt")
+			s.ships("systemd-sysv", "/sbin/halt")
+			s.file("/usr/sbin/halt", "guard's")
+			s.file("/usr/sbin/halt.no", "systemd's")
+			s.diverts(
+				divert.Diversion{From: "/sbin/halt", To: "/sbin/halt.no.usr-is-merged", Package: "molly-guard"},
+				divert.Diversion{From: "/usr/sbin/halt", To: "/usr/sbin/halt.no", Package: "molly-guard"},
+			)
+			for _, f := range divert.Check(s.state()) {
+				assert.Contains(s.t, f.Text, "there is a file at /usr/sbin/halt.no")
+			}
+		}, []string{"missing /sbin/halt"}},
 		{"both spellings to one place", on("merged", "bind"), func(s *scene) {
 			s.diverts(divert.Diversion{From: "/bin/x", To: "/bin/x.real"}, divert.Diversion{From: "/usr/bin/x", To: "/usr/bin/x.real"})
 		}, []string{"clash /bin/x"}},
@@ -134,6 +153,10 @@ func TestCheck(t *testing.T) {
 		{"the folder of the target is missing", on("split", "merged"), func(s *scene) {
 			s.diverts(divert.Diversion{From: "/usr/bin/x", To: "/usr/bin/no/x"})
 		}, []string{"no-folder /usr/bin/x"}},
+		{"the folder of the target is missing, and so is the file", on("split", "merged"), func(s *scene) {
+			s.ships("other", "/usr/bin/x")
+			s.diverts(divert.Diversion{From: "/usr/bin/x", To: "/usr/bin/no/x"})
+		}, []string{"no-folder /usr/bin/x"}},
 		{"two go to one place", on("merged"), func(s *scene) {
 			s.diverts(divert.Diversion{From: "/usr/bin/x", To: "/usr/bin/z"}, divert.Diversion{From: "/usr/bin/y", To: "/bin/z"})
 		}, []string{"clash /usr/bin/x"}},
@@ -175,6 +198,11 @@ func TestCheck(t *testing.T) {
 			s.diverts(divert.Diversion{From: "/usr/bin/x", To: "/usr/file/x"})
 		}, []string{"unreachable /usr/bin/x"}},
 		{"/usr is being merged", on("converting"), func(*scene) {}, []string{"layout /usr"}},
+		{"/usr is being merged, file by file", on("split"), func(s *scene) {
+			s.file("/usr/lib/x", "x")
+			s.link("/lib/x", "/usr/lib/x")
+			s.diverts(divert.Diversion{From: "/lib/x", To: "/lib/x.mine"})
+		}, []string{"layout /lib/x"}},
 		{"/usr is half merged", on("partial"), func(s *scene) {
 			s.ships("other", "/usr/bin/x", "/usr/lib/y")
 			s.file("/usr/bin/x", "x")

@@ -36,6 +36,10 @@ func (e *FormatError) Hint() string {
 
 // Load reads the diversions from dpkg's folder, a path below the root. There are
 // none if the file is not there. A damaged file is a *FormatError.
+//
+// Other files of dpkg are stale while it runs; this one is not: only dpkg-divert
+// writes it, each time a whole new one. And its --list is prose, translated and
+// reworded, from which a name with blanks in it cannot be read.
 func Load(fsx fsys.FS, admin string) ([]Diversion, error) {
 	name := path.Join(admin, "diversions")
 	data, err := fsys.ReadFile(fsx, name, maxDatabase)

@@ -86,8 +86,8 @@ func (s *scene) truename(pkg, name string) string {
 	return name
 }
 
-// unpack puts a package's files where dpkg puts them; it reports whether dpkg
-// would.
+// unpack puts a package's files where dpkg puts them, and removes those that it
+// no longer has; it reports whether dpkg would.
 func (s *scene) unpack(pkg, version string, names ...string) bool {
 	for _, name := range names {
 		for _, d := range s.records {
@@ -104,12 +104,30 @@ func (s *scene) unpack(pkg, version string, names ...string) bool {
 			return false
 		}
 	}
+	var old []string
+	for name, owners := range s.owners {
+		if i := slices.Index(owners, pkg); i >= 0 && !slices.Contains(names, name) {
+			old = append(old, name)
+			s.owners[name] = slices.Delete(slices.Clone(owners), i, i+1)
+		}
+	}
 	s.ships(pkg, names...)
 	for _, name := range names {
 		temp := s.host("/unpacked")
 		text := fmt.Sprintf("%s %s of %s", name, version, pkg)
 		require.NoError(s.t, os.WriteFile(temp, []byte(text), 0o644))
 		require.NoError(s.t, os.Rename(temp, s.host(s.truename(pkg, name))))
+	}
+	for _, name := range old {
+		// dpkg spares what it has just unpacked by another name.
+		gone, err := os.Lstat(s.host(s.truename(pkg, name)))
+		if err != nil || slices.ContainsFunc(names, func(name string) bool {
+			kept, err := os.Lstat(s.host(s.truename(pkg, name)))
+			return err == nil && os.SameFile(gone, kept)
+		}) {
+			continue
+		}
+		require.NoError(s.t, os.Remove(s.host(s.truename(pkg, name))))
 	}
 	return true
 }

@@ -29,7 +29,14 @@ func Plan(st *State, w Want) ([]Step, error) {
 	if w.Absent {
 		steps, err = p.absent()
 	}
-	if err == nil && len(steps) > 0 {
+	if err == nil && len(steps) == 0 {
+		return nil, nil
+	}
+	// While /usr is being merged nothing else that is in the way matters.
+	if p.st.Layout.Usr == Converting {
+		err = p.refuse(NotConverted, "usrmerge", "/usr is being merged: %s", p.st.Layout.Why)
+	}
+	if err == nil {
 		err = p.layout()
 	}
 	if err != nil {
@@ -50,6 +57,9 @@ func (p *planning) refuse(why Reason, holder, format string, args ...any) error 
 
 // spelling refuses names that dpkg and the kernel do not mean alike.
 func (p *planning) spelling() error {
+	if p.w.Package != "" && !dpkg.IsPackageName(p.w.Package) {
+		return p.refuse(NotClean, "", "%q is no name of a package", p.w.Package)
+	}
 	names := []string{p.w.From}
 	if p.w.To != "" || !p.w.Absent {
 		names = append(names, p.w.To)
@@ -93,11 +103,8 @@ func (p *planning) diversions() []Diversion {
 	return append(all, Diversion{twin, to, p.w.Package})
 }
 
-// layout refuses to do something where /usr is neither split nor merged.
+// layout refuses to do something in a top folder that is neither split nor merged.
 func (p *planning) layout() error {
-	if p.st.Layout.Usr == Converting {
-		return p.refuse(NotConverted, "usrmerge", "/usr is being merged: %s", p.st.Layout.Why)
-	}
 	for _, d := range p.wanted {
 		for _, name := range []string{d.From, d.To} {
 			if top := p.st.Layout.Top(name); top != nil && dpkg.Twin(name) != "" && top.State == TopBroken {
@@ -219,10 +226,16 @@ func (p *planning) mayDivert(from *Name) error {
 
 // moveAway plans the move of the file that is diverted, if it is not yet moved.
 func (p *planning) moveAway(from *Name, recorded bool) (*Step, error) {
-	if p.w.NoMove || from.Kind == Absent || p.st.ships(p.w.Package, from.Path) {
+	if p.w.NoMove || from.Kind == Absent {
 		return nil, nil
 	}
 	foreign := p.st.ownersOfPlace(from.Path, p.w.Package)
+	if p.st.ships(p.w.Package, from.Path) {
+		if !recorded && len(foreign) > 0 { // by two spellings, or dpkg would have refused
+			return nil, p.refuse(Shared, foreign[0], "packages %s and %s both ship it, and dpkg does not tell whose file is there", foreign[0], p.w.Package)
+		}
+		return nil, nil
+	}
 	if recorded && len(foreign) == 0 {
 		return nil, nil
 	}
@@ -233,8 +246,20 @@ func (p *planning) moveAway(from *Name, recorded bool) (*Step, error) {
 	}
 	// dpkg has it at the target of the spelling that its package ships.
 	d := p.wanted[0]
-	if len(p.wanted) > 1 && len(p.st.owners(p.st.name(d.From), p.w.Package)) == 0 && len(foreign) > 0 {
-		d = p.wanted[1]
+	var shipped []Diversion
+	for _, d := range p.wanted {
+		if len(p.st.owners(p.st.name(d.From), p.w.Package)) > 0 {
+			shipped = append(shipped, d)
+		}
+	}
+	switch len(shipped) {
+	case 1:
+		d = shipped[0]
+	case 2:
+		if recorded && p.st.name(shipped[0].To).Kind != Absent && p.st.name(shipped[1].To).Kind != Absent {
+			return nil, nil
+		}
+		return nil, p.refuse(Shared, foreign[0], "it is shipped as %s and as %s by %s, and dpkg does not tell whose file is there", shipped[0].From, shipped[1].From, strings.Join(foreign, " and "))
 	}
 	to := p.st.name(d.To)
 	switch {

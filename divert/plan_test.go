@@ -68,6 +68,19 @@ func TestPlan(t *testing.T) {
 			s.file(target, "other's")
 			s.diverts(byAcme, aliased)
 		}, acme, nil, nil},
+		{"it is so already, and the holder has a link to nothing there", func(s *scene) {
+			s.ships("acme", x)
+			s.link(x, "nothing")
+			s.diverts(byAcme, aliased)
+		}, acme, nil, nil},
+		{"two packages have it by two spellings, and each has its file", func(s *scene) {
+			s.ships("other", x)
+			s.ships("another", "/bin/x")
+			s.file(x, "acme's, made by its postinst")
+			s.file(target, "other's")
+			s.file("/bin/x.distrib.usr-is-merged", "another's")
+			s.diverts(byAcme, aliased)
+		}, acme, nil, nil},
 		{"one spelling is missing", func(s *scene) {
 			s.ships("acme", x)
 			s.file(x, "acme's")
@@ -262,6 +275,8 @@ func TestPlanRefuses(t *testing.T) {
 		{"a target that ends in a slash", both, nil, local(x, "/usr/bin/y/"), divert.NotClean, ""},
 		{"a newline", both, nil, local(x, "/usr/bin/y\n:"), divert.NotClean, ""},
 		{"a zero byte", both, nil, local(x, "/usr/bin/y\x00"), divert.NotClean, ""},
+		{"a holder that would be taken for a local one", both, nil, divert.Want{From: x, To: target, Package: ":"}, divert.NotClean, ""},
+		{"a holder of two lines", both, nil, divert.Want{From: x, To: target, Package: "a\nb"}, divert.NotClean, ""},
 		{"the root", both, nil, local("/", target), divert.NotClean, ""},
 		{"the aliased spelling", both[1:], nil, local("/bin/x", target), divert.NotCanonical, ""},
 		{"the aliased spelling of the target", both[1:], nil, local(x, "/bin/y"), divert.NotCanonical, ""},
@@ -347,7 +362,18 @@ func TestPlanRefuses(t *testing.T) {
 			s.ships("other", x)
 			s.file(x, "x")
 		}, acme, divert.IsEssential, "other"},
+		{"the holder and another ship it by two spellings", both[1:], func(s *scene) {
+			s.ships("acme", x)
+			s.ships("other", "/bin/x")
+			s.file(x, "whose?")
+		}, acme, divert.Shared, "other"},
+		{"two others ship it by two spellings", both[1:], func(s *scene) {
+			s.ships("another", x)
+			s.ships("other", "/bin/x")
+			s.file(x, "whose?")
+		}, acme, divert.Shared, "another"},
 		{"/usr is being merged", []string{"converting"}, nil, acme, divert.NotConverted, "usrmerge"},
+		{"/usr is being merged, whatever else there is", []string{"converting"}, func(s *scene) { s.ships("third", target) }, acme, divert.NotConverted, "usrmerge"},
 		{"a broken top folder", []string{"partial"}, nil, local("/usr/sbin/x", "/usr/sbin/y"), divert.BrokenLayout, ""},
 
 		{"the diversion to take back is another's", both, func(s *scene) {

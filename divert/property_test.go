@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"koweld/divert"
+	"koweld/internal/dpkg"
 )
 
 // TestNoPlanLosesAFile lives random lives of a system: packages come, go and are
@@ -35,21 +36,23 @@ var (
 // life is a system and the dpkg-divert that it has.
 type life struct {
 	*scene
-	rt *rapid.T
-	by diverter
+	rt     *rapid.T
+	by     diverter
+	merged bool
 	// n tells files apart.
 	planned, refused, n int
 }
 
 func live(t testing.TB, rt *rapid.T, by diverter, actions int) (planned, refused int) {
-	l := &life{scene: newScene(t, rapid.SampledFrom([]string{"split", "merged"}).Draw(rt, "layout")), rt: rt, by: by}
+	layout := rapid.SampledFrom([]string{"split", "merged"}).Draw(rt, "layout")
+	l := &life{scene: newScene(t, layout), rt: rt, by: by, merged: layout == "merged"}
 	defer os.RemoveAll(l.dir)
 	for range actions {
 		l.n++
 		switch rapid.IntRange(0, 9).Draw(rt, "action") {
 		case 0, 1, 2:
 			pkg := rapid.SampledFrom([]string{"other", "another", "acme", "rival"}).Draw(rt, "package")
-			l.unpack(pkg, string(rune('0'+l.n)), l.name("ships"))
+			l.unpack(pkg, string(rune('0'+l.n)), l.names()...)
 		case 3:
 			l.discard(rapid.SampledFrom([]string{"other", "acme"}).Draw(rt, "discard"))
 		case 4:
@@ -72,8 +75,20 @@ func live(t testing.TB, rt *rapid.T, by diverter, actions int) (planned, refused
 }
 
 func (l *life) name(label string) string {
-	dir := rapid.SampledFrom([]string{"/usr/bin/", "/usr/bin/", "/bin/"}).Draw(l.rt, label+" in")
-	return dir + rapid.SampledFrom(bases).Draw(l.rt, label)
+	return l.folderOf(label) + rapid.SampledFrom(bases).Draw(l.rt, label)
+}
+
+func (l *life) folderOf(label string) string {
+	return rapid.SampledFrom([]string{"/usr/bin/", "/usr/bin/", "/bin/"}).Draw(l.rt, label+" in")
+}
+
+// names are those that a package ships: of two spellings of a file, one.
+func (l *life) names() []string {
+	var all []string
+	for _, base := range rapid.SliceOfNDistinct(rapid.SampledFrom(bases), 1, len(bases), rapid.ID[string]).Draw(l.rt, "ships") {
+		all = append(all, l.folderOf(base)+base)
+	}
+	return all
 }
 
 func (l *life) holder() string { return rapid.SampledFrom(holders).Draw(l.rt, "holder") }
@@ -142,22 +157,13 @@ func (l *life) step(step divert.Step) {
 	}
 }
 
+// ownersAt are the packages that ship a place.
 func (l *life) ownersAt(name string) []string {
-	twins := map[string]string{"/usr/bin/": "/bin/", "/bin/": "/usr/bin/"}
 	all := slices.Clone(l.owners[name])
-	for from, to := range twins {
-		if rest, ok := cutPrefix(name, from); ok {
-			all = append(all, l.owners[to+rest]...)
-		}
+	if twin := dpkg.Twin(name); l.merged {
+		all = append(all, l.owners[twin]...)
 	}
 	return all
-}
-
-func cutPrefix(name, prefix string) (string, bool) {
-	if len(name) > len(prefix) && name[:len(prefix)] == prefix {
-		return name[len(prefix):], true
-	}
-	return "", false
 }
 
 // placed are the files of packages that are where dpkg has them and what it

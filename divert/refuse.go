@@ -23,6 +23,7 @@ const (
 	Mounted       Reason = "mounted"        // a file is mounted there, and cannot be moved
 	IsEssential   Reason = "essential"      // of an essential package, not to be missed for a moment
 	HolderShips   Reason = "holder-ships"   // the holder still has its file there
+	Shared        Reason = "shared"         // two packages ship it by two spellings
 	NotConverted  Reason = "converting"     // /usr is being merged
 	BrokenLayout  Reason = "layout"         // the top folder is neither split nor merged
 	NotReadable   Reason = "hidden"         // it may not be looked at
@@ -58,6 +59,8 @@ func (e *RefusedError) Hint() string {
 		return unchanged + "end the conversion first: dpkg --configure -a"
 	case Exists, UnclearTarget:
 		return unchanged + "look at both files, and put one aside"
+	case Shared:
+		return unchanged + "install again the one whose file it is to be, or leave the file where it is"
 	case IsEssential:
 		return unchanged + "leave the file where it is: the next version of its package goes to the other name"
 	case NotReadable:

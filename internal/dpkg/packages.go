@@ -27,12 +27,16 @@ func (p Package) HasFiles() bool { return Instance{Status: p.Status}.HasFiles() 
 // lib/dpkg/parsehelp.c), which is more than Policy does.
 var packageName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]*$`)
 
+// IsPackageName reports whether a package can have the name. dpkg-divert takes
+// any for a holder, even ":", which it writes for a local diversion.
+func IsPackageName(name string) bool { return packageName.MatchString(name) }
+
 // Packages returns what dpkg knows of packages, by name. One that it does not
 // know is not in the answer.
 func (db *DB) Packages(ctx context.Context, names []string) (map[string]Package, error) {
 	all := make(map[string]Package)
 	// For a name that can be none dpkg-query would answer nothing at all.
-	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !packageName.MatchString(name) })
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !IsPackageName(name) })
 	for len(names) > 0 {
 		n := min(batch, len(names))
 		args := []string{"--admindir=" + db.AdminDir, "--show", "--showformat=" + packageFormat, "--"}

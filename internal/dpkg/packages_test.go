@@ -1,6 +1,7 @@
 package dpkg_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -53,8 +54,28 @@ func TestPackages(t *testing.T) {
 		"half":  {Status: "half-installed"},
 	}, got)
 	assert.True(t, got["half"].HasFiles())
+	for name, want := range map[string]bool{"a": true, "libc6": true, "A_b+c.d-e": true, "": false, ":": false, "a b": false, "a\n": false, "-a": false} {
+		assert.Equal(t, want, dpkg.IsPackageName(name), "%q", name)
+	}
 	assert.False(t, got["unknown"].HasFiles())
 	got, err = db.Packages(t.Context(), []string{"no name", ""})
 	require.NoError(t, err)
 	assert.Empty(t, got, "no name is not every name")
+}
+
+func FuzzParsePackages(f *testing.F) {
+	f.Add("=dash\tinstalled\tyes\n\n=adduser\tinstalled\t\n /etc/adduser.conf 0123456789abcdef0123456789abcdef\n")
+	f.Add("=a\tconfig-files\t\n /etc/a b 0123456789abcdef0123456789abcdef obsolete\n")
+	f.Add("=\t\t\n / x\n")
+	f.Fuzz(func(t *testing.T, out string) {
+		all := map[string]dpkg.Package{}
+		dpkg.ParsePackages(out, all)
+		for name, p := range all {
+			require.Contains(t, out, "="+name+"\t")
+			for _, file := range p.Conffiles {
+				require.True(t, strings.HasPrefix(file, "/"), file)
+				require.Contains(t, out, file)
+			}
+		}
+	})
 }

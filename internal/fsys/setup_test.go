@@ -130,7 +130,6 @@ var reading = []call{
 	{"Lstat", func(r fsys.FS, name string) error { _, err := r.Lstat(name); return err }},
 	{"Stat", func(r fsys.FS, name string) error { _, err := r.Stat(name); return err }},
 	{"Readlink", func(r fsys.FS, name string) error { _, err := r.Readlink(name); return err }},
-	{"IsMount", func(r fsys.FS, name string) error { _, err := r.IsMount(name); return err }},
 	{"ReadDir", func(r fsys.FS, name string) error { _, err := r.ReadDir(name); return err }},
 	{"Resolve", func(r fsys.FS, name string) error { _, err := r.Resolve(name); return err }},
 	{"Space", func(r fsys.FS, name string) error { _, err := r.Space(name); return err }},
@@ -138,6 +137,7 @@ var reading = []call{
 	{"OpenTrusted", func(r fsys.FS, name string) error {
 		return closed(r.OpenTrusted(name, fsys.Trust{UID: os.Geteuid()}))
 	}},
+	{"IsMount", func(r fsys.FS, name string) error { _, err := r.IsMount(name); return err }},
 }
 
 // syncing are the calls that wait for a disk, which may be busy.
