@@ -65,7 +65,7 @@ if [[ ${KOWELD_UNSHARED-} != yes ]]; then
 fi
 
 top=$(mktemp -d "${TMPDIR:-/tmp}/koweld-driver.XXXXXX")
-trap 'cd /; umount -R "$top" 2>/dev/null; rm -rf "$top"' EXIT
+trap 'cd /; umount -R "$top" 2>/dev/null; rm -rf --one-file-system "$top"' EXIT
 mount -t tmpfs none "$top" || exit 1
 scratch=$top
 mkdir "$scratch/refused"

@@ -73,7 +73,7 @@ enter_builder() {
 	if [[ ! -d $kept ]]; then
 		need mmdebstrap=mmdebstrap || return
 		echo "making a Debian $release with the headers of $kernel" >&2
-		rm -rf "$kept.part"
+		rm -rf --one-file-system "$kept.part"
 		mapfile -t lines < <(sources "$release")
 		timeout 1800 mmdebstrap --quiet --variant=apt --include="debhelper,dpkg-dev,gcc,make,openssl,kmod,linux-headers-$kernel" \
 			"$release" "$kept.part" "${lines[@]}" || return

@@ -105,7 +105,7 @@ done
 ((${#scenarios[@]} > 0)) || scenarios=(install upgrade remove control)
 
 top=$(mktemp -d "${TMPDIR:-/tmp}/koweld-powercut.XXXXXX")
-trap 'cd /; umount -R "$top" 2>/dev/null; rm -rf "$top"' EXIT
+trap 'cd /; umount -R "$top" 2>/dev/null; rm -rf --one-file-system "$top"' EXIT
 mount -t tmpfs none "$top" || exit 1
 scratch=$top
 # Each disk is a copy. Where a file system can share blocks between files, it costs little.
@@ -278,7 +278,7 @@ story() {
 		step "$1: an initramfs for the test" make_initrd "$scratch/root" "$kernel" "$initrd"
 	} && step "$1: a disk as it is before" prepare "$1" || return
 	leave "$scratch/root"
-	rm -rf "$scratch/root"
+	rm -rf --one-file-system "$scratch/root"
 	made=$(date +%s)
 	step "$1: dpkg runs in a virtual machine, and ends well" record || return
 	check "$1: the record makes the very disk that the machine left (cmp)" replayed
@@ -300,7 +300,7 @@ story() {
 		check "$1: $n disks, $(lines "$cells"/worker-*/found) violations" no_violations
 		((boots_wanted == 0)) || boots
 	fi
-	rm -rf "$cells"
+	rm -rf --one-file-system "$cells"
 }
 
 # figures: what became of the sets.
@@ -351,7 +351,7 @@ step "a Debian with the kernel" kernel_root "$scratch/root" &&
 }
 mapfile -t modules <"$top/modules"
 leave "$scratch/root"
-rm -rf "$scratch/root"
+rm -rf --one-file-system "$scratch/root"
 for scenario in "${scenarios[@]}"; do story "$scenario"; done
 printf '# %d disks, %d of them different, %d booted\n\n' "$points" "$distinct" "$booted"
 finish powercut

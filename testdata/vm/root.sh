@@ -53,7 +53,9 @@ new_root() {
 	enter "$1"
 }
 
-# enter FOLDER and leave FOLDER: the mounts that programs in it need.
+# enter FOLDER and leave FOLDER: the mounts that programs in it need. /dev is that of
+# this machine: whatever has held such mounts is removed with rm --one-file-system, for
+# an umount can fail.
 enter() {
 	mount -t proc none "$1/proc" && mount -t sysfs none "$1/sys" && mount --rbind /dev "$1/dev"
 }

@@ -67,7 +67,7 @@ done
 ((${#names[@]} > 0)) || names=(6.1 6.12 7 nvidia)
 
 top=$(mktemp -d "${TMPDIR:-/tmp}/koweld-vm.XXXXXX")
-trap 'cd /; umount -R "$top" 2>/dev/null; rm -rf "$top"' EXIT
+trap 'cd /; umount -R "$top" 2>/dev/null; rm -rf --one-file-system "$top"' EXIT
 mount -t tmpfs none "$top" || exit 1
 logs=$cache/log
 rm -rf "$logs"
@@ -238,7 +238,7 @@ story() {
 	done
 	check "$kernel, unknown: nothing is loaded" said_line "after: taint 0"
 	leave "$scratch/root"
-	rm -rf "$scratch/root" "$scratch/disk"
+	rm -rf --one-file-system "$scratch/root" "$scratch/disk"
 
 	chapter "$kernel, its driver and the initramfs in one run of apt"
 	step "$kernel: apt installs kernel and driver" together || return
@@ -297,7 +297,7 @@ for name in "${names[@]}"; do
 	# Whatever it has mounted there.
 	mapfile -t mounts < <(cut -d' ' -f2 /proc/self/mounts | grep -F "$scratch/" | sort -r)
 	((${#mounts[@]} == 0)) || umount "${mounts[@]}"
-	rm -rf "$scratch"
+	rm -rf --one-file-system "$scratch"
 done
 
 chapter "What loads where"
