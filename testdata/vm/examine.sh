@@ -22,7 +22,7 @@ sound() {
 	*.zst) zstd -qdc "$1" >"$module" 2>/dev/null ;;
 	*) cp "$1" "$module" ;;
 	esac || return
-	[[ $(tail -c 28 "$module" | tr -d '\n') == '~Module signature appended~' ]] || return
+	[[ $(tail -c 28 "$module" | tr -d '\n\0') == '~Module signature appended~' ]] || return
 	image_of "$module" >"$mine/image" && signature_of "$module" >"$mine/cms" || return
 	# kbuild's modules end in the table of sections.
 	[[ -z $(readelf -hSW "$mine/image" 2>&1 >"$mine/elf") ]] || return
