@@ -45,7 +45,7 @@ enter() {
 	mount -t proc none "$root/proc" && mount -t sysfs none "$root/sys" && mount --rbind /dev "$root/dev" || return
 	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" && chmod +x "$root/usr/sbin/policy-rc.d"
 	mkdir "$root/repository"
-	rm -rf "$root"/etc/apt/sources.list.d/*
+	rm -rf --one-file-system "$root"/etc/apt/sources.list.d/*
 	echo "deb [trusted=yes] file:/repository ./" >"$root/etc/apt/sources.list"
 	# The administrator wants the driver in the initramfs, and little else: an image
 	# with every module takes ten times as long and would show no more.

@@ -84,7 +84,7 @@ initramfs_has_not() { in_initramfs && ! grep -q '/acme\.ko' "$scratch/initramfs"
 # initramfs_is VERSION: the acme in it is that which kbuild linked, signed.
 initramfs_is() {
 	local found
-	rm -rf "$root/tmp/initramfs"
+	rm -rf --one-file-system "$root/tmp/initramfs"
 	inside unmkinitramfs "/boot/initrd.img-$kernel" /tmp/initramfs || return
 	mapfile -t found < <(find "$root/tmp/initramfs" -name 'acme.ko*')
 	((${#found[@]} == 1)) && signed "${found[0]}" "$scratch/$1/acme.ko"

@@ -67,14 +67,14 @@ images() {
 	check "the images are the same (cmp)" cmp "$scratch/first/image.tar" "$scratch/another/deeper/image.tar" ||
 		same_listing first another/deeper | head -40 | sed 's/^/#   /'
 	check "nothing of this machine's kernel is in it" no_trace_in first
-	rm -rf "$scratch"/{another,first/repository}
+	rm -rf --one-file-system "$scratch"/{another,first/repository}
 
 	chapter "An image without the kernel"
 	check "it is made" image waiting "$all"
 	check "the driver waits in it" image_state waiting waiting
 	check "it is not made where the modules are required" \
 		refused image required "$all" --customize-hook="chroot \"\$1\" koweld install --require-placed $driver"
-	rm -rf "$scratch"/{first,waiting,required}
+	rm -rf --one-file-system "$scratch"/{first,waiting,required}
 }
 refused() {
 	local output

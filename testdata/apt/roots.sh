@@ -30,13 +30,13 @@ bootstrap() {
 # base RELEASE and build_root RELEASE: see above.
 base() {
 	[[ ! -s $cache/$1/base.tar ]] || return 0
-	rm -rf "$cache/$1/base.debs"
+	rm -rf --one-file-system "$cache/$1/base.debs"
 	mkdir -p "$cache/$1/base.debs"
 	bootstrap "$1" "$cache/$1/base.tar" "initramfs-tools,linux-base,kmod,zstd,systemd,udev" \
 		--skip=download/empty --skip=essential/unlink --skip=cleanup/apt/cache \
 		--customize-hook="sync-out /var/cache/apt/archives $cache/$1/base.debs" \
 		--customize-hook='rm -f "$1"/var/cache/apt/archives/*.deb' &&
-		rm -rf "$cache/$1/base.debs"/{lock,partial}
+		rm -rf --one-file-system "$cache/$1/base.debs"/{lock,partial}
 }
 
 build_root() {
@@ -49,7 +49,7 @@ build_root() {
 # release has a new kernel.
 roots() {
 	if [[ $(cat "$cache/$1/kernel" 2>/dev/null) != "$kernel" ]]; then
-		rm -rf "${cache:?}/$1" "$cache/debs/$1"
+		rm -rf --one-file-system "${cache:?}/$1" "$cache/debs/$1"
 		mkdir -p "$cache/$1"
 		echo "$kernel" >"$cache/$1/kernel"
 	fi

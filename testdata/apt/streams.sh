@@ -81,7 +81,7 @@ select_stream() { inside koweld -q --wait=60s select acme "$1"; }
 # read_while COMMAND...: two readers read when the command runs.
 read_while() {
 	local code readers=() i
-	rm -rf "$root"/tmp/{stop,readings,seen,reader.*}
+	rm -rf --one-file-system "$root"/tmp/{stop,readings,seen,reader.*}
 	touch "$root/tmp/readings"
 	reader_script >"$root/tmp/reader"
 	for i in 1 2; do
@@ -210,6 +210,6 @@ streams() {
 
 	chapter "The streams are purged"
 	apt 0 purge "$kernel_image" koweld linux-{modules,objects,signatures}-{alpha,beta}-"$kernel"
-	rm -rf "$root"/tmp/{signer.pem,reader*,seen,readings,stop}
+	rm -rf --one-file-system "$root"/tmp/{signer.pem,reader*,seen,readings,stop}
 	check "all is as before the kernel came (file by file)" unchanged "$scratch/empty"
 }

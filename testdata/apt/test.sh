@@ -56,7 +56,7 @@ mkdir -p "$cache"
 scratch=$(mktemp -d)
 root=$scratch/root
 builder=$scratch/builder
-trap 'cd /; umount -R "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
+trap 'cd /; umount -R "$scratch" 2>/dev/null; rm -rf --one-file-system "$scratch"' EXIT
 mount -t tmpfs none "$scratch" || exit 1
 packages=${KOWELD_DEBS:-$here/../../build/deb}
 if [[ -n $small && -z ${KOWELD_DEBS-} ]]; then

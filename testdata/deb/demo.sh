@@ -35,7 +35,7 @@ need dpkg-scanpackages=dpkg-dev mmdebstrap=mmdebstrap openssl=openssl || exit 1
 scratch=$(mktemp -d)
 root=$scratch/root
 builder=$scratch/builder
-trap 'cd /; umount -R "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
+trap 'cd /; umount -R "$scratch" 2>/dev/null; rm -rf --one-file-system "$scratch"' EXIT
 mount -t tmpfs none "$scratch" || exit 1
 
 kernel=$(kernel_of bookworm) || exit 1

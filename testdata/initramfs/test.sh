@@ -33,7 +33,7 @@ command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
 need go=golang-1.26 openssl=openssl || exit 1
 
 scratch=$(mktemp -d)
-trap 'cd /; umount -R "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
+trap 'cd /; umount -R "$scratch" 2>/dev/null; rm -rf --one-file-system "$scratch"' EXIT
 mount -t tmpfs none "$scratch" || exit 1
 (cd "$here/../.." && CGO_ENABLED=0 go build -buildvcs=false -o "$scratch/koweld" ./cmd/koweld) || exit 1
 
@@ -101,7 +101,7 @@ enter() {
 
 leave() {
 	umount -R "$root"
-	rm -rf "$scratch"/{root,upper,work}
+	rm -rf --one-file-system "$scratch"/{root,upper,work}
 }
 
 inside() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/ "$@"; }
@@ -148,7 +148,7 @@ state() { stat -c '%i %Y %Z %s' "$root/$image" && sha256sum "$root/$image"; }
 # held NAME: the module as it is in the image, in the file $scratch/held.
 held() {
 	local files=()
-	rm -rf "$root/tmp/held" "$scratch/held"
+	rm -rf --one-file-system "$root/tmp/held" "$scratch/held"
 	mkdir "$root/tmp/held"
 	if [[ $maker == dracut ]]; then
 		inside sh -c "cd /tmp/held && lsinitrd --unpack /$image" || return

@@ -77,7 +77,7 @@ for file in "$vmlinuz" "$initrd" "$disk" "$script" "$@"; do [[ -r $file ]] || di
 need qemu-system-x86_64=qemu-system-x86 /usr/share/OVMF/OVMF_CODE_4M.secboot.fd=ovmf || die "cannot get QEMU"
 work=$(mktemp -d "${TMPDIR:-/tmp}/koweld-boot.XXXXXX")
 qemu=''
-trap '[[ -z $qemu ]] || kill -KILL "$qemu" 2>/dev/null; rm -rf "$work"' EXIT
+trap '[[ -z $qemu ]] || kill -KILL "$qemu" 2>/dev/null; rm -rf --one-file-system "$work"' EXIT
 trap 'exit 125' INT TERM
 [[ -n $log ]] || log=$work/log
 mkdir -p "$log"

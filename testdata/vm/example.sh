@@ -17,7 +17,7 @@ koweld_packages() {
 	folder=$cache/koweld/$tree
 	if [[ ! -d $folder ]]; then
 		echo "building the packages of koweld" >&2
-		rm -rf "$cache/koweld"
+		rm -rf --one-file-system "$cache/koweld"
 		mkdir -p "$folder.part"
 		DEB_BUILD_OPTIONS=nocheck testdata/deb/build.sh "$folder.part" >&2 && mv "$folder.part" "$folder" || return
 	fi

@@ -114,7 +114,7 @@ if mkdir "$top/disks" && truncate -s 8G "$top/btrfs" && mkfs.btrfs -q "$top/btrf
 	echo "# disks share their blocks (btrfs)"
 fi
 logs=$cache/log-powercut
-rm -rf "$logs"
+rm -rf --one-file-system "$logs"
 
 chapter() { printf '\n# %s\n' "$*"; }
 

@@ -113,7 +113,7 @@ vmlinuz_of() {
 # own modules that it takes to mount the disk.
 make_initrd() {
 	local tree=$scratch/initrd-tree module list what path name
-	rm -rf "$tree"
+	rm -rf --one-file-system "$tree"
 	mkdir -p "$tree"/{dev,proc,sys,root,modules}
 	cp "$tools/guest" "$tree/init"
 	: >"$tree/modules/order"

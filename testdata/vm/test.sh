@@ -70,7 +70,7 @@ top=$(mktemp -d "${TMPDIR:-/tmp}/koweld-vm.XXXXXX")
 trap 'cd /; umount -R "$top" 2>/dev/null; rm -rf --one-file-system "$top"' EXIT
 mount -t tmpfs none "$top" || exit 1
 logs=$cache/log
-rm -rf "$logs"
+rm -rf --one-file-system "$logs"
 table=$top/table
 
 chapter() { printf '\n# %s\n' "$*"; }
@@ -152,7 +152,7 @@ attributes() {
 # does has been done to the driver's inputs, and nothing has changed there.
 refuses() {
 	local code=0 want=$1 root=$scratch/refusing deb
-	rm -rf "$root"
+	rm -rf --one-file-system "$root"
 	mkdir -p "$root/usr/lib/modules/$kernel" "$root/var/lib"
 	ln -s usr/lib "$root/lib"
 	: | tee "$root/usr/lib/modules/$kernel"/modules.{order,builtin,builtin.modinfo}
