@@ -26,7 +26,7 @@ import (
 	"koweld/internal/unit"
 )
 
-const kernel = "6.1.0-test"
+const kernel = "6.1.0-56-amd64" // of plain.ko
 
 // signer signs the modules of all scenes. Keys are slow under the race
 // detector, so there is one.
