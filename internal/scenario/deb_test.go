@@ -72,7 +72,7 @@ func (l *lab) debsOf(t *testing.T) []deb {
 		{
 			short: "koweld", version: "1.0", scripts: true,
 			links:    map[string]string{"usr/bin/koweld": l.koweld},
-			triggers: "interest-noawait koweld\n",
+			triggers: ownTriggers(t),
 		},
 		{short: "owner", version: "1.0", files: map[string]string{clash: "owner\n"}},
 		{short: "breaker", version: "1.0", scripts: true, fields: []string{"Breaks: " + packages["modules"] + " (<< 3.0)"}},
@@ -125,6 +125,13 @@ func (l *lab) debsOf(t *testing.T) []deb {
 		)
 	}
 	return debs
+}
+
+// ownTriggers are those of koweld's package, as dpkg-deb takes them.
+func ownTriggers(t *testing.T) string {
+	text, err := os.ReadFile("../../debian/koweld.triggers")
+	require.NoError(t, err)
+	return string(text)
 }
 
 // filesOf is what the package of modules ships.

@@ -10,6 +10,7 @@ const (
 	leave  Reaction = "nothing"
 	form   Reaction = "form and place what the manifest declares"
 	settle Reaction = "do what is pending, once for each kernel"
+	follow Reaction = "follow kernels that came or went; do what is pending"
 	revive Reaction = "put back what was, from what is placed or parked"
 	park   Reaction = "take back what was placed, and park the bytes"
 	drop   Reaction = "drop what is parked, and what is still placed"
@@ -54,8 +55,8 @@ var Rules = []Rule{
 
 // OwnRules is what koweld does in the scripts of its own package.
 var OwnRules = []Rule{
-	{dpkg.Postinst, "configure", "[OLD]", settle, "a package that is configured in this run is not triggered", "deb-triggers(5)"},
-	{dpkg.Postinst, "triggered", Trigger, settle, "all packages of this run are configured", "deb-triggers(5)"},
+	{dpkg.Postinst, "configure", "[OLD]", follow, "a package that is configured in this run is not triggered", "deb-triggers(5)"},
+	{dpkg.Postinst, "triggered", `"NAME..."`, follow, "all packages of this run are configured", "deb-triggers(5)"},
 	{dpkg.Prerm, "remove", "[in-favour PACKAGE VERSION]", settle, "nobody does it later", "Policy 6.5"},
 }
 

@@ -49,7 +49,7 @@ func (s *System) waitForKernel(ctx context.Context, m *manifest.Manifest, old *s
 		return nil, missing
 	}
 	r := &store.Record{
-		Package: m.Package, Kernel: m.Kernel, State: store.Waiting, Reason: "kernel " + m.Kernel + " is not installed",
+		Package: m.Package, Kernel: m.Kernel, State: store.Waiting, Reason: notInstalled(m.Kernel),
 		Manifest: store.Manifest{Path: m.File, SHA256: m.SHA256}, Replaces: m.Replaces,
 		Provides: providesOf(m), Userspace: m.Userspace,
 	}
@@ -98,14 +98,14 @@ func (s *System) goWaiting(ctx context.Context, r, old *store.Record, c *Change,
 	return nil
 }
 
-// rmdirsOfKernel plans that folders go which the kernel's package made and nothing
-// is left in: dpkg found our files there when it removed that package, and looks
+// rmdirsOfKernel plans that folders go which the kernel's packages made and nothing
+// is left in: dpkg found our files there when it removed those packages, and looks
 // again only at a purge.
 func (f *facts) rmdirsOfKernel(p *plan) {
-	var dirs []string
-	top := path.Join(modulesDir, f.old.Kernel, "kernel")
+	top := path.Join(modulesDir, f.old.Kernel)
+	dirs := []string{top}
 	for i := range f.old.Files {
-		for dir := path.Dir(f.old.Files[i].Path); dir == top || strings.HasPrefix(dir, top+"/"); dir = path.Dir(dir) {
+		for dir := path.Dir(f.old.Files[i].Path); strings.HasPrefix(dir, top+"/"); dir = path.Dir(dir) {
 			dirs = append(dirs, dir)
 		}
 	}
@@ -124,18 +124,24 @@ func (s *System) KernelInstalled(ctx context.Context, kernel string, opts Option
 	opts.KernelHook = true
 	manifests, err := s.manifestsOf(kernel)
 	changes, cerr := s.changeEach(ctx, opts.DryRun, given(manifests), func(name string) (*Change, error) {
-		m, err := s.Load(name)
-		if err != nil {
-			return nil, err
-		}
-		c, err := s.install(ctx, m, byStat, opts)
-		err = s.Blame(ctx, m, err)
-		if err != nil && !opts.DryRun {
-			err = errors.Join(err, s.noteReason(ctx, m.Package, err))
-		}
-		return c, err
+		return s.formWaiting(ctx, name, opts)
 	})
 	return changes, errors.Join(err, cerr, s.runEffects(ctx, changes, opts))
+}
+
+// formWaiting forms and places a unit whose kernel is there. Why it cannot be is
+// noted in its record, if it waits.
+func (s *System) formWaiting(ctx context.Context, pkg string, opts Options) (*Change, error) {
+	m, err := s.Load(pkg)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.install(ctx, m, byStat, opts)
+	err = s.Blame(ctx, m, err)
+	if err != nil && !opts.DryRun {
+		err = errors.Join(err, s.noteReason(ctx, m.Package, err))
+	}
+	return c, err
 }
 
 // manifestsOf are the names of the packages with a manifest for a kernel. A
@@ -181,20 +187,18 @@ func (s *System) noteReason(ctx context.Context, pkg string, why error) error {
 // KernelRemoved takes back what was placed for a kernel that is gone. The units
 // wait for it to come again.
 func (s *System) KernelRemoved(ctx context.Context, kernel string, opts Options) ([]Change, error) {
-	list := func() ([]string, error) {
-		records, err := s.store().LoadAll()
-		var names []string
-		for _, r := range records {
-			if r.Kernel == kernel && (r.IsPlaced() || r.State == store.Ready) && len(r.ModuleNames()) > 0 {
-				names = append(names, r.Package)
-			}
+	return s.leaveKernels(ctx, func(k string) bool { return k == kernel }, opts)
+}
+
+// leaveKernels takes back what was placed for those of some kernels that are gone.
+func (s *System) leaveKernels(ctx context.Context, some func(kernel string) bool, opts Options) ([]Change, error) {
+	list := s.unitsWhere(func(r *store.Record) (bool, error) {
+		if !some(r.Kernel) || !r.IsPlaced() && r.State != store.Ready || len(r.ModuleNames()) == 0 {
+			return false, nil
 		}
-		return names, err
-	}
-	there, err := s.hasKernel(kernel)
-	if err != nil || there {
-		return nil, err
-	}
+		there, err := s.hasKernel(r.Kernel)
+		return !there, err
+	})
 	return s.changeEach(ctx, opts.DryRun, list, func(pkg string) (*Change, error) {
 		old, err := s.store().Load(pkg)
 		if err != nil {
@@ -202,10 +206,54 @@ func (s *System) KernelRemoved(ctx context.Context, kernel string, opts Options)
 		}
 		c := removal(old)
 		r := &store.Record{
-			Package: pkg, Kernel: kernel, State: store.Waiting, Reason: "kernel " + kernel + " is not installed",
+			Package: pkg, Kernel: old.Kernel, State: store.Waiting, Reason: notInstalled(old.Kernel),
 			Manifest: old.Manifest, Replaces: slices.Clone(old.Replaces),
 			Provides: old.Provides, Userspace: old.Userspace,
 		}
 		return c, s.goWaiting(ctx, r, old, c, opts)
 	})
+}
+
+// unitsWhere lists the packages whose record is one of those.
+func (s *System) unitsWhere(is func(*store.Record) (bool, error)) func() ([]string, error) {
+	return func() ([]string, error) {
+		records, err := s.store().LoadAll()
+		errs := []error{err}
+		var names []string
+		for _, r := range records {
+			yes, err := is(r)
+			errs = append(errs, err)
+			if yes {
+				names = append(names, r.Package)
+			}
+		}
+		return names, errors.Join(errs...)
+	}
+}
+
+// notInstalled is why a unit waits whose kernel is not there.
+func notInstalled(kernel string) string { return "kernel " + kernel + " is not installed" }
+
+// FollowKernels forms the units whose kernel has come and takes back those whose
+// kernel has gone, where no hook told: the modules of a kernel may be in another
+// package than the hooks, which that one outlives. What cannot be formed is a
+// warning: koweld's own package is not to blame.
+func (s *System) FollowKernels(ctx context.Context, opts Options) ([]Change, error) {
+	gone, err := s.leaveKernels(ctx, func(string) bool { return true }, opts)
+	list := s.unitsWhere(func(r *store.Record) (bool, error) {
+		if r.State != store.Waiting || r.Reason != notInstalled(r.Kernel) {
+			return false, nil
+		}
+		return s.hasKernel(r.Kernel)
+	})
+	come, cerr := s.changeEach(ctx, opts.DryRun, list, func(pkg string) (*Change, error) {
+		c, err := s.formWaiting(ctx, pkg, opts)
+		if err != nil {
+			s.observe(Event{Kind: Warning, Unit: pkg, Detail: err.Error()})
+			return &Change{Package: pkg, Action: Unchanged}, nil
+		}
+		return c, nil
+	})
+	changes := append(gone, come...)
+	return changes, errors.Join(err, cerr, s.runEffects(ctx, changes, opts))
 }

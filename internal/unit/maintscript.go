@@ -22,6 +22,10 @@ func (s *System) Maintscript(ctx context.Context, pkg string, call dpkg.Call, op
 		return nil, nil
 	case settle:
 		return s.Settle(ctx, opts)
+	case follow:
+		changes, err := s.FollowKernels(ctx, opts)
+		more, serr := s.Settle(ctx, opts)
+		return append(changes, more...), errors.Join(err, serr)
 	case park, drop:
 		if shared, err := s.isShared(ctx, pkg); err != nil || shared {
 			return nil, err

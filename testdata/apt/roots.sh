@@ -17,6 +17,17 @@ kernel_of() {
 		sed -n 's/^Depends:.* linux-image-\([0-9][^ ,]*\).*/\1/p' | grep . || cat "$cache/$1/kernel"
 }
 
+# kernel_packages_of RELEASE: those that $kernel consists of, the one with the scripts
+# first: one, or since Linux 7.2 several.
+kernel_packages_of() {
+	local options name
+	lists "$1"
+	private "$1"
+	for name in linux-{image,modules,binary,base}-"$kernel"; do
+		! apt-cache "${options[@]}" show "$name" >/dev/null 2>&1 || echo "$name"
+	done
+}
+
 # bootstrap RELEASE FILE INCLUDE OPTION...
 bootstrap() {
 	local release=$1 file=$2 include=$3
@@ -24,6 +35,7 @@ bootstrap() {
 	rm -f "$file.part"
 	limit=1800 TMPDIR=$scratch retry mmdebstrap --quiet --format=tar --variant=apt --include="$include" \
 		--aptopt='Acquire::Retries "3"' --aptopt='Acquire::http::Timeout "30"' --aptopt='Acquire::Languages "none"' \
+		--aptopt='Acquire::Check-Valid-Until "false"' \
 		"$@" "$release" "$file.part" "$work/apt/$release/sources.list" && mv "$file.part" "$file"
 }
 
@@ -53,5 +65,5 @@ roots() {
 		mkdir -p "$cache/$1"
 		echo "$kernel" >"$cache/$1/kernel"
 	fi
-	base "$1" && build_root "$1" && download "$1" "linux-image-$kernel" && [[ -s ${debs[0]} ]]
+	base "$1" && build_root "$1" && download "$1" "${kernel_packages[@]}" && [[ -s ${debs[0]} ]]
 }

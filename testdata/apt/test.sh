@@ -114,10 +114,12 @@ for release in "${releases[@]}"; do
 		skip "systems of $release" "the archive does not answer in time"
 		continue
 	}
-	check "$release: roots of its packages are at hand" roots "$release" || continue
-	download "$release" "linux-image-$kernel"
-	kernel_debs=("${debs[@]}")
 	kernel_image=linux-image-$kernel
+	mapfile -t kernel_packages < <(kernel_packages_of "$release")
+	((${#kernel_packages[@]} > 0)) || kernel_packages=("$kernel_image") # it does not answer, but may be at hand
+	check "$release: roots of its packages are at hand" roots "$release" || continue
+	download "$release" "${kernel_packages[@]}"
+	kernel_debs=("${debs[@]}")
 	driver_of "$kernel"
 	try
 	rm -rf --one-file-system "$scratch"/[1-4].[0-9] "$scratch/damaged"

@@ -40,6 +40,7 @@ mount -t tmpfs none "$scratch" || exit 1
 
 kernel=$(kernel_of bookworm) || exit 1
 kernel_image=linux-image-$kernel
+kernel_packages=("$kernel_image")
 driver_of "$kernel"
 
 chapter "The example is built for $kernel, twice, and packed a third time, to fail when it is unpacked"

@@ -21,6 +21,7 @@ var instead = map[string][]string{
 	"park":   {"leave", "drop"},
 	"drop":   {"leave"},
 	"settle": {"leave"},
+	"follow": {"leave", "settle"},
 }
 
 // readCalls returns the mutants of the table of calls: each rule with another
