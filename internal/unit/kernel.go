@@ -234,11 +234,11 @@ func (s *System) unitsWhere(is func(*store.Record) (bool, error)) func() ([]stri
 // notInstalled is why a unit waits whose kernel is not there.
 func notInstalled(kernel string) string { return "kernel " + kernel + " is not installed" }
 
-// FollowKernels forms the units whose kernel has come and takes back those whose
+// followKernels forms the units whose kernel has come and takes back those whose
 // kernel has gone, where no hook told: the modules of a kernel may be in another
 // package than the hooks, which that one outlives. What cannot be formed is a
-// warning: koweld's own package is not to blame.
-func (s *System) FollowKernels(ctx context.Context, opts Options) ([]Change, error) {
+// warning: koweld's own package is not to blame. Effects stay pending.
+func (s *System) followKernels(ctx context.Context, opts Options) ([]Change, error) {
 	gone, err := s.leaveKernels(ctx, func(string) bool { return true }, opts)
 	list := s.unitsWhere(func(r *store.Record) (bool, error) {
 		if r.State != store.Waiting || r.Reason != notInstalled(r.Kernel) {
@@ -254,6 +254,5 @@ func (s *System) FollowKernels(ctx context.Context, opts Options) ([]Change, err
 		}
 		return c, nil
 	})
-	changes := append(gone, come...)
-	return changes, errors.Join(err, cerr, s.runEffects(ctx, changes, opts))
+	return append(gone, come...), errors.Join(err, cerr)
 }

@@ -23,7 +23,7 @@ func (s *System) Maintscript(ctx context.Context, pkg string, call dpkg.Call, op
 	case settle:
 		return s.Settle(ctx, opts)
 	case follow:
-		changes, err := s.FollowKernels(ctx, opts)
+		changes, err := s.followKernels(ctx, opts)
 		more, serr := s.Settle(ctx, opts)
 		return append(changes, more...), errors.Join(err, serr)
 	case park, drop:
