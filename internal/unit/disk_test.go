@@ -228,23 +228,30 @@ func TestBrokenDisk(t *testing.T) {
 		}
 		for _, r := range diskRuns {
 			t.Run(d.name+"/"+r.name, func(t *testing.T) {
-				failed, opened := 0, 0
+				failed, opened, damaged := 0, 0, 0
 				for at, broken := 1, true; broken; at += brokenStep() {
 					var err error
 					broken, err = breakDisk(t, d, r, at)
 					var open *txn.OpenError
 					switch {
+					case errors.Is(err, errDamaged):
+						damaged++
 					case errors.As(err, &open):
 						opened++
 					case err != nil:
 						failed++
 					}
 				}
-				t.Logf("%d taken back, %d left open and repaired", failed, opened)
+				t.Logf("%d taken back, %d left open and repaired, %d file systems damaged", failed, opened, damaged)
+				require.Less(t, damaged, 1+(failed+opened)/10)
 			})
 		}
 	}
 }
+
+// errDamaged says that a file system cannot be read any more: there is nothing that
+// koweld could repair.
+var errDamaged = errors.New("the file system is damaged")
 
 // breakDisk breaks a disk after one call of a run, mounts it again and repairs.
 // broken is false if the run ended before; err is how it ended.
@@ -271,6 +278,9 @@ func breakDisk(t *testing.T, d disk, r diskRun, at int) (broken bool, err error)
 	s.close()
 	if broken {
 		v.Again()
+		if !v.IsWhole() {
+			return true, errDamaged
+		}
 	}
 	again := newScene(t, s.dir, false)
 	defer again.close()

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -249,6 +250,17 @@ func (v *Volume) statfs() (st unix.Statfs_t) {
 func (v *Volume) Break() {
 	require.Equal(v.t, Ext4, v.kind, "only an ext4 can be broken")
 	require.NoError(v.t, unix.Mount("", v.Dir, "", unix.MS_REMOUNT, "abort"))
+}
+
+// IsWhole reports whether all folders can be read. What the file system was about to
+// write when it broke may have damaged one, which only e2fsck(8) would mend: it has no
+// journal.
+func (v *Volume) IsWhole() bool {
+	err := filepath.WalkDir(v.Dir, func(_ string, _ fs.DirEntry, err error) error { return err })
+	if !errors.Is(err, unix.EBADMSG) {
+		require.NoError(v.t, err)
+	}
+	return err == nil
 }
 
 // Again mounts the volume anew, as a reboot does.
