@@ -28,7 +28,7 @@ import (
 )
 
 const (
-	kernel  = "6.1.0-42-amd64"
+	kernel  = "6.1.0-56-amd64" // of plain.ko
 	modules = "/lib/modules/" + kernel
 )
 
