@@ -28,12 +28,12 @@ kernel_packages_of() {
 	done
 }
 
-# bootstrap RELEASE FILE INCLUDE OPTION...
+# bootstrap RELEASE FILE INCLUDE OPTION...: three tries of $bootstrap_limit seconds.
 bootstrap() {
 	local release=$1 file=$2 include=$3
 	shift 3
 	rm -f "$file.part"
-	limit=1800 TMPDIR=$scratch retry mmdebstrap --quiet --format=tar --variant=apt --include="$include" \
+	limit=${bootstrap_limit:-1800} TMPDIR=$scratch retry mmdebstrap --quiet --format=tar --variant=apt --include="$include" \
 		--aptopt='Acquire::Retries "3"' --aptopt='Acquire::http::Timeout "30"' --aptopt='Acquire::Languages "none"' \
 		--aptopt='Acquire::Check-Valid-Until "false"' \
 		"$@" "$release" "$file.part" "$work/apt/$release/sources.list" && mv "$file.part" "$file"
