@@ -38,7 +38,7 @@ var subjects = map[string]subject{
 			{"./internal/crash", "^TestKilled"},
 		},
 	},
-	"calls": {readCalls, []proof{{"./cmd/koweld", "^TestScript$/^maintscript_(calls|each|later)$"}}},
+	"calls": {readCalls, []proof{{"./cmd/koweld", "^TestScript$/^maintscript_(calls|each|kernels|later)$"}}},
 }
 
 func main() {
