@@ -165,16 +165,29 @@ func (p *planning) present() ([]Step, error) {
 			return nil, err
 		}
 	}
-	move := p.moveAway
-	if len(old) > 0 {
-		move = func(*Name, bool) (*Step, error) { return p.moveOn(old) }
+	// One that ships the name has its file elsewhere when it becomes the holder,
+	// or is not any more.
+	if len(old) > 0 && old[0].Package != p.w.Package && !p.w.NoMove && !p.w.Exact {
+		for _, pkg := range []string{old[0].Package, p.w.Package} {
+			if p.st.ships(pkg, from.Path) {
+				return nil, p.refuse(HolderShips, pkg, "package %s ships it, and would have its file elsewhere", pkg)
+			}
+		}
 	}
-	more, err := move(from, recorded)
+	on, err := p.moveOn(old)
 	if err != nil {
 		return nil, err
 	}
-	if more != nil {
-		steps = append(steps, *more)
+	away, err := p.moveAway(from, recorded || len(old) > 0)
+	switch {
+	case err != nil:
+		return nil, err
+	case on != nil && away != nil:
+		return nil, p.refuse(UnclearTarget, "", "there are files at %s and at %s", on.Move.From, from.Path)
+	case on != nil:
+		steps = append(steps, *on)
+	case away != nil:
+		steps = append(steps, *away)
 	}
 	return steps, nil
 }

@@ -9,15 +9,28 @@ import (
 	"koweld/internal/fsys"
 )
 
-// comesFree reports whether an operation of the transaction takes the name from
-// a file.
-func (tx *Tx) comesFree(name string) bool {
-	for _, o := range tx.ops {
-		if (o.Kind == Move || o.Kind == Remove) && o.Path == name {
-			return true
+// frees returns the operation of the transaction that takes a name from the file
+// that is there, so that another may have it; nil if none does.
+func (tx *Tx) frees(name string) *Op {
+	for i := range tx.ops {
+		if o := &tx.ops[i]; (o.Kind == Move || o.Kind == Remove) && o.Path == name {
+			return o
 		}
 	}
-	return false
+	return nil
+}
+
+// syncFreed makes durable where the file went whose name an operation takes.
+func (tx *Tx) syncFreed(o Op) error {
+	name := o.To
+	if o.Kind == Place && o.Was == nil {
+		name = o.Path
+	}
+	freed := tx.frees(name)
+	if name == "" || freed == nil {
+		return nil
+	}
+	return syncDirs(tx.m.FS, []Op{*freed}, nil)
 }
 
 // undoMove gives a file its old name back. What lies at the new one goes back
@@ -33,7 +46,11 @@ func (m *Manager) undoMove(o Op) error {
 	case err != nil || to == nil: // not moved, or removed since
 		return err
 	case at == nil:
-		return m.FS.RenameNoReplace(o.To, o.Path)
+		err = m.FS.RenameNoReplace(o.To, o.Path)
+		if err == nil { // what is taken back next may come to that name
+			err = syncDirs(m.FS, []Op{o}, nil)
+		}
+		return err
 	case at.SameFile(*to) && at.Nlink > 1: // linked and not yet unlinked
 		return unlink(m.FS, o.To)
 	case at.SameFile(*to) || *See(*at) == *o.Was:

@@ -447,7 +447,7 @@ func (tx *Tx) precheck() error {
 		case Move:
 			if there, err := fsys.Exists(tx.m.FS, o.To); err != nil {
 				return fmt.Errorf("cannot look at %s: %w", o.To, err)
-			} else if there && !tx.comesFree(o.To) {
+			} else if there && tx.frees(o.To) == nil {
 				return &ChangedError{Path: o.To}
 			}
 		case Divert:
@@ -470,7 +470,7 @@ func (tx *Tx) precheck() error {
 			}
 		case err != nil:
 			return fmt.Errorf("cannot look at %s: %w", o.Path, err)
-		case o.Was == nil && o.Kind == Place && tx.comesFree(o.Path):
+		case o.Was == nil && o.Kind == Place && tx.frees(o.Path) != nil:
 		case o.Was == nil || *See(info) != *o.Was:
 			return &ChangedError{Path: o.Path}
 		}
@@ -485,7 +485,12 @@ func (tx *Tx) switchAll(ctx context.Context) error {
 		if err := context.Cause(ctx); err != nil {
 			return fmt.Errorf("cannot go on: %w", err)
 		}
-		var err error
+		// A name that one file leaves and another takes: where the first went
+		// must outlive a power cut that the second outlives.
+		err := tx.syncFreed(o)
+		if err != nil {
+			return err
+		}
 		switch o.Kind {
 		case Place:
 			err = switchPlace(fsx, o)
