@@ -370,8 +370,8 @@ var rows = []struct {
 		l.file(x, "x")
 		for script, done := range map[string]bool{
 			"exit 0": false,
-			l.bin + "/dpkg-divert \"$@\"; case $* in *--help*) exit 0;; esac; exit 2": true,
-			"case $* in *--help*) exec " + l.bin + "/dpkg-divert --help;; esac; exit 2":  false,
+			l.bin + "/dpkg-divert \"$@\"; case $* in *--help*) exit 0;; esac; exit 2":   true,
+			"case $* in *--help*) exec " + l.bin + "/dpkg-divert --help;; esac; exit 2": false,
 		} {
 			bin := l.t.TempDir()
 			require.NoError(l.t, os.WriteFile(filepath.Join(bin, "dpkg-divert"), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
