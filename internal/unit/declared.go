@@ -4,6 +4,8 @@ import (
 	"path"
 	"slices"
 
+	"koweld/divert"
+	"koweld/divert/static"
 	"koweld/manifest"
 )
 
@@ -19,6 +21,15 @@ type Declared struct {
 	// Userspace are the packages that have a say in which stream is active: when one
 	// comes or goes, that is to be decided anew.
 	Userspace []string `json:"userspace"`
+	// Diverts are the names that the package diverts, and Scripts the shell for it.
+	Diverts []Diverted      `json:"diverts"`
+	Scripts *static.Scripts `json:"scripts,omitempty"`
+}
+
+// Diverted is a name that a package diverts.
+type Diverted struct {
+	From string `json:"from"`
+	To   string `json:"to"`
 }
 
 // Declares tells what a manifest declares. No file is looked at.
@@ -38,5 +49,33 @@ func Declares(m *manifest.Manifest) Declared {
 	if d.Userspace == nil {
 		d.Userspace = []string{}
 	}
+	d.Diverts = []Diverted{}
+	for i := range m.Diverts {
+		if t := &m.Diverts[i]; !t.Past() {
+			d.Diverts = append(d.Diverts, Diverted{t.From, t.To})
+		}
+	}
+	if len(m.Diverts) > 0 {
+		scripts := static.Write(statics(m))
+		d.Scripts = &scripts
+	}
 	return d
+}
+
+// statics are the diversions as the maintainer scripts make them.
+func statics(m *manifest.Manifest) []static.Diversion {
+	all := make([]static.Diversion, len(m.Diverts))
+	for i := range m.Diverts {
+		t := &m.Diverts[i]
+		all[i] = static.Diversion{
+			ID: t.ID, Diversion: divert.Diversion{From: t.From, To: t.To, Package: m.Package}, Twin: t.Twin(),
+			Ship: t.Ship, Move: t.Move == manifest.MoveAuto, Since: t.Since, Until: t.Until, Conflict: string(t.OnConflict),
+		}
+		for j := range m.Diverts {
+			if o := &m.Diverts[j]; t.Past() && !o.Past() && t.OnePlace(o) {
+				all[i].Then = &all[j]
+			}
+		}
+	}
+	return all
 }
