@@ -24,9 +24,11 @@ koweld_divert_back_one() { # CONFLICT TO FROM
 koweld_divert_back() ( # CALL CONFLICT FROM TO ALIAS ALIASED
 	set -e
 	call=$1 conflict=$2 from=$3 to=$4 alias=$5 aliased=$6
+	# A package that goes is still listed by dpkg as the owner of what it had.
+	gone="#PACKAGE#"
 	case $call in
 	configure | abort-upgrade)
-		# Otherwise dpkg still lists what it has removed.
+		gone=.
 		if koweld_divert_shipped "$from" | grep -Fqx "#PACKAGE#"; then exit 0; fi
 		;;
 	esac
@@ -58,7 +60,8 @@ koweld_divert_back() ( # CALL CONFLICT FROM TO ALIAS ALIASED
 		fi
 		# A folder that was made for it before the package had unpacked its own.
 		folder=${dest%/*}
-		while [ "$folder" ] && [ -d "$koweld_divert_root$folder" ] && [ -z "$(koweld_divert_shipped "$folder")" ] &&
+		while [ "$folder" ] && [ -d "$koweld_divert_root$folder" ] &&
+			! koweld_divert_shipped "$folder" | grep -Fqvx "$gone" &&
 			rmdir "$koweld_divert_root$folder" 2>/dev/null; do folder=${folder%/*}; done
 	done
 )
