@@ -29,18 +29,21 @@ fi
 fi
 `,
 		},
-		"1": {name: "acme", version: "1", files: []string{"/usr/share/acme"}},
-		"2": {name: "acme", version: "2", files: []string{"/usr/share/acme", halt, plugin, "/usr/lib/acme/"}, diverts: diverts},
-		"3": {name: "acme", version: "3", files: []string{"/usr/share/acme", halt, plugin, "/usr/lib/acme/"}, diverts: diverts},
-		"4": {name: "acme", version: "4", files: []string{"/usr/share/acme"}, diverts: past},
+		"0.1": {name: "acme", version: "0.1", files: []string{"/usr/share/acme"}},
+		"2":   {name: "acme", version: "2", files: []string{"/usr/share/acme", halt, plugin, "/usr/lib/acme/"}, diverts: diverts},
+		"3":   {name: "acme", version: "3", files: []string{"/usr/share/acme", halt, plugin, "/usr/lib/acme/"}, diverts: diverts},
+		"4":   {name: "acme", version: "4", files: []string{"/usr/share/acme"}, diverts: past},
 	}
 	byHand = map[string][]divert.Diversion{"acme_0.5": {{From: "/sbin/halt", To: "/sbin/halt.real", Package: "acme"}}}
 
 	// owner has a file that others ship by mistake.
 	owner = deb{name: "owner", version: "1", files: []string{"/usr/share/zz"}}
-	// rival takes the place of acme, heir all its files.
+	// rival takes the place of acme.
 	rival = deb{name: "rival", version: "1", files: []string{"/usr/share/rival"}, fields: []string{"Conflicts: acme", "Replaces: acme", "Provides: acme"}}
-	heir  = deb{name: "heir", version: "1", files: []string{"/usr/share/acme", halt, plugin, "/usr/lib/acme/"}, fields: []string{"Replaces: acme, tool"}}
+	// heir takes all files of veil. One that has a file at a name that it diverts never
+	// disappears: that of the heir goes elsewhere.
+	veil = deb{name: "veil", version: "1", files: []string{"/usr/share/veil"}, diverts: "  - {id: data, from: /usr/share/tool/data, ship: false}\n"}
+	heir = deb{name: "heir", version: "1", files: []string{"/usr/share/veil"}, fields: []string{"Replaces: veil"}}
 )
 
 const (
