@@ -254,15 +254,15 @@ func (w *writer) restore(d *Diversion) {
 		then := d.Then.records()
 		if d.Twin == "" {
 			_, aliasedTo, _ := strings.Cut(d.Then.alias(), " ")
-			w.line("koweld_divert_again %s %s %s", d.To, d.Then.To, aliasedTo)
 			w.divert("add", d.Diversion)
+			w.line("koweld_divert_again %s %s %s", d.To, d.Then.To, aliasedTo)
 			return
 		}
-		w.line("koweld_divert_again %s %s ''", d.To, then[0].To)
 		w.divert("add", d.Diversion)
+		w.line("koweld_divert_again %s %s ''", d.To, then[0].To)
 		w.when(fmt.Sprintf("koweld_divert_one_place %s %s", d.From, d.Twin), func() {
-			w.line("koweld_divert_again %s %s ''", d.aliased().To, then[len(then)-1].To)
 			w.divert("add", d.aliased())
+			w.line("koweld_divert_again %s %s ''", d.aliased().To, then[len(then)-1].To)
 		})
 	})
 }

@@ -30,7 +30,12 @@ type Declared struct {
 type Diverted struct {
 	From string `json:"from"`
 	To   string `json:"to"`
+	// Folder is that of To, which the package has to have; "" if every system has it.
+	Folder string `json:"folder,omitempty"`
 }
+
+// everywhere are folders of base-files, which is Essential.
+var everywhere = []string{"/usr", "/usr/bin", "/usr/games", "/usr/lib", "/usr/sbin", "/usr/share"}
 
 // Declares tells what a manifest declares. No file is looked at.
 func Declares(m *manifest.Manifest) Declared {
@@ -52,7 +57,11 @@ func Declares(m *manifest.Manifest) Declared {
 	d.Diverts = []Diverted{}
 	for i := range m.Diverts {
 		if t := &m.Diverts[i]; !t.Past() {
-			d.Diverts = append(d.Diverts, Diverted{t.From, t.To})
+			entry := Diverted{From: t.From, To: t.To, Folder: path.Dir(t.To)}
+			if slices.Contains(everywhere, entry.Folder) {
+				entry.Folder = ""
+			}
+			d.Diverts = append(d.Diverts, entry)
 		}
 	}
 	if len(m.Diverts) > 0 {
