@@ -15,6 +15,8 @@ timeout -k 10 600 "$here/fetch.sh" >&2 || echo "some releases are left out, see 
 broken=0
 cd "$here/../.." && KOWELD_DPKG="bullseye bookworm trixie sid" \
 	go test -count=1 -timeout 1h -run '^TestDpkg' "$@" ./divert || broken=1
+# Packages that divert; with KOWELD_TEST=all by the dpkg of each release.
+cd "$here/../.." && go test -count=1 -timeout 3h "$@" ./internal/scenario/diverted || broken=1
 # In its folder go shows the table that the tests print in the end.
 cd "$here/../../internal/scenario" && go test -count=1 -timeout 6h "$@" || broken=1
 exit "$broken"

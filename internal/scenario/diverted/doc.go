@@ -3,6 +3,7 @@
 // roots of each layout of /usr. After each run of dpkg, what it says of its packages
 // tells which files and diversions there must be; nothing else may be.
 //
-// As in internal/scenario no chroot is entered, root is needed, and KOWELD_TEST
-// widens it. Scripts find only programs of Essential packages.
+// As in internal/scenario no chroot is entered, and root is needed. It takes the host's
+// dpkg and a selection of cases; with KOWELD_TEST=all that of each release, and all.
+// Scripts find only programs of Essential packages.
 package diverted

@@ -92,12 +92,9 @@ func TestKilled(t *testing.T) {
 					want := s.snapshot()
 
 					for n := 1; n <= calls; n++ {
-						for _, when := range []string{"-", "+"} {
-							// Of the host's, one in three without a width; another one for each journey.
-							if width() == "" && (n+nth)%3 != 0 || width() == "" && (layout == "split") == (when == "-") {
-								continue
-							}
-							if width() == "full" && (n+nth+len(r.name))%2 != 0 {
+						for i, when := range []string{"-", "+"} {
+							// One in four, others for each journey and layout.
+							if width() != "all" && (2*n+i+nth+len(layout))%4 != 0 {
 								continue
 							}
 							point := fmt.Sprint(n) + when
