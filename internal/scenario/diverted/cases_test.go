@@ -170,9 +170,9 @@ func (s *scene) pastOf(from, to string) []divert.Diversion {
 func TestFailsAndIsTakenBack(t *testing.T) {
 	eachLayout(t, func(t *testing.T, s *scene) {
 		s.install(tool["1"], owner)
-		ups := [][2]string{{"", "2"}, {"0.5", "2"}, {"2", "4"}, {"0.1", "2"}, {"2", "3"}, {"0.5", "4"}}
+		ups := [][2]string{{"", "2"}, {"0.1", "2"}, {"0.5", "2"}, {"2", "4"}, {"2", "3"}, {"0.5", "4"}}
 		if width() != "all" {
-			ups = ups[:3]
+			ups = ups[:4]
 		}
 		for _, up := range ups {
 			t.Run(strings.Join(up[:], " to "), func(t *testing.T) {

@@ -15,7 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"koweld/divert"
+	"koweld/internal/dpkg"
 	"koweld/internal/fsys"
+	runs "koweld/internal/tool"
 )
 
 // place is the one name of a file that may have two.
@@ -191,6 +193,24 @@ func (s *scene) judge(past ...divert.Diversion) {
 		}
 	}
 	assert.Equal(s.t, files, s.files(), "files, with %v", s.state())
+	s.check()
+}
+
+// check asks package divert, whose rules are for diversions of anybody.
+func (s *scene) check() {
+	s.t.Helper()
+	root, err := fsys.OpenRoot(s.root)
+	require.NoError(s.t, err)
+	defer root.Close()
+	path := "PATH=/usr/bin:/bin"
+	if s.release.bin != "" {
+		path = "PATH=" + s.release.bin + ":/usr/bin:/bin"
+	}
+	st, err := divert.Measure(s.t.Context(), divert.System{FS: root, Admin: "/var/lib/dpkg", DB: &dpkg.DB{
+		Tool: runs.Exec{Environ: runs.Environ([]string{path})}, AdminDir: s.host("/var/lib/dpkg"),
+	}})
+	require.NoError(s.t, err)
+	assert.Empty(s.t, divert.Check(st))
 }
 
 // snapshot is all that must be as before.

@@ -122,3 +122,23 @@ func (s *scene) copy(from, to string) {
 	out, err = exec.Command("cp", "-a", from, to).CombinedOutput()
 	require.NoError(s.t, err, "%s", out)
 }
+
+// Others may have been killed after they had recorded it: dpkg-divert --rename then says
+// "Leaving", and never moves the file.
+func TestAMoveThatNeverCameIsMade(t *testing.T) {
+	eachLayout(t, func(t *testing.T, s *scene) {
+		for _, version := range []string{"1", "2"} {
+			s.install(tool[version])
+			before := s.snapshot()
+			for _, d := range [][2]string{{halt, halt + ".real"}, {data, data + ".distrib"}} {
+				code, said := s.run("dpkg-divert", "--quiet", "--package", "acme", "--no-rename", "--divert", d[1], "--add", d[0])
+				require.Zero(t, code, said)
+			}
+			s.install(acme["2"])
+			s.judge()
+			s.must("--purge", "acme")
+			assert.Equal(t, before, s.snapshot())
+			s.must("--purge", "tool")
+		}
+	})
+}

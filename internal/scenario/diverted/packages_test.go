@@ -8,7 +8,7 @@ const (
 	plugin = "/usr/lib/tool/plugin.so"
 )
 
-// The packages. The tool's file goes from /sbin to /usr/sbin in version 2. acme
+// The packages, with the folders that dh_koweld makes. The tool's file goes from /sbin to /usr/sbin in version 2. acme
 // diverts since version 2, and no longer in 4; 0.5 did it by hand, under the aliased
 // name alone.
 var (
@@ -30,8 +30,8 @@ fi
 `,
 		},
 		"0.1": {name: "acme", version: "0.1", files: []string{"/usr/share/acme"}},
-		"2":   {name: "acme", version: "2", files: []string{"/usr/share/acme", halt, plugin, "/usr/lib/acme/"}, diverts: diverts},
-		"3":   {name: "acme", version: "3", files: []string{"/usr/share/acme", halt, plugin, "/usr/lib/acme/"}, diverts: diverts},
+		"2":   {name: "acme", version: "2", files: []string{"/usr/share/acme", halt, plugin, "/usr/lib/acme/", "/usr/share/tool/"}, diverts: diverts},
+		"3":   {name: "acme", version: "3", files: []string{"/usr/share/acme", halt, plugin, "/usr/lib/acme/", "/usr/share/tool/"}, diverts: diverts},
 		"4":   {name: "acme", version: "4", files: []string{"/usr/share/acme"}, diverts: past},
 	}
 	byHand = map[string][]divert.Diversion{"acme_0.5": {{From: "/sbin/halt", To: "/sbin/halt.real", Package: "acme"}}}
@@ -42,8 +42,8 @@ fi
 	rival = deb{name: "rival", version: "1", files: []string{"/usr/share/rival"}, fields: []string{"Conflicts: acme", "Replaces: acme", "Provides: acme"}}
 	// heir takes all files of veil. One that has a file at a name that it diverts never
 	// disappears: that of the heir goes elsewhere.
-	veil = deb{name: "veil", version: "1", files: []string{"/usr/share/veil"}, diverts: "  - {id: data, from: /usr/share/tool/data, ship: false}\n"}
-	heir = deb{name: "heir", version: "1", files: []string{"/usr/share/veil"}, fields: []string{"Replaces: veil"}}
+	veil = deb{name: "veil", version: "1", files: []string{"/usr/share/veil", "/usr/share/tool/"}, diverts: "  - {id: data, from: /usr/share/tool/data, ship: false}\n"}
+	heir = deb{name: "heir", version: "1", files: []string{"/usr/share/veil", "/usr/share/tool/"}, fields: []string{"Replaces: veil"}}
 )
 
 const (
