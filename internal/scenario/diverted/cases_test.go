@@ -11,7 +11,7 @@ import (
 )
 
 func TestComesAndGoes(t *testing.T) {
-	eachLayout(t, func(t *testing.T, s *scene) {
+	inLayouts(t, layouts, func(t *testing.T, s *scene) {
 		for _, version := range []string{"1", "2"} {
 			s.install(tool[version])
 			s.judge()
@@ -229,7 +229,7 @@ func TestFailsAndIsTakenBack(t *testing.T) {
 
 // A removal that fails changes nothing; what comes in the place of acme does.
 func TestRemovalFails(t *testing.T) {
-	eachLayout(t, func(t *testing.T, s *scene) {
+	merged(t, func(t *testing.T, s *scene) {
 		s.install(tool["1"])
 		before := s.snapshot()
 		s.install(acme["2"])
@@ -251,7 +251,7 @@ func TestRemovalFails(t *testing.T) {
 }
 
 func TestAnotherTakesItsPlace(t *testing.T) {
-	eachLayout(t, func(t *testing.T, s *scene) {
+	merged(t, func(t *testing.T, s *scene) {
 		s.install(tool["1"], owner)
 		s.install(acme["2"])
 		before := s.snapshot()
@@ -271,7 +271,7 @@ func TestAnotherTakesItsPlace(t *testing.T) {
 }
 
 func TestDisappears(t *testing.T) {
-	eachLayout(t, func(t *testing.T, s *scene) {
+	merged(t, func(t *testing.T, s *scene) {
 		s.install(tool["1"], veil)
 		s.judge()
 		s.calls()

@@ -32,7 +32,7 @@ func one(keys string, files ...string) deb {
 func TestBothNamesAreThereAtTheRemoval(t *testing.T) {
 	for _, rule := range []string{"save", "leave", "fail"} {
 		t.Run(rule, func(t *testing.T) {
-			eachLayout(t, func(t *testing.T, s *scene) {
+			merged(t, func(t *testing.T, s *scene) {
 				s.install(tool["2"])
 				s.install(one("from: " + halt + ", on_conflict: " + rule))
 				theirs := tool["2"].text(halt)
@@ -68,7 +68,7 @@ func TestBothNamesAreThereAtTheRemoval(t *testing.T) {
 
 // One that is like the diverted file is it.
 func TestTheSameFileIsThereAtTheRemoval(t *testing.T) {
-	eachLayout(t, func(t *testing.T, s *scene) {
+	merged(t, func(t *testing.T, s *scene) {
 		s.install(tool["2"])
 		before := s.files()
 		s.install(one("from: " + halt))
@@ -80,7 +80,7 @@ func TestTheSameFileIsThereAtTheRemoval(t *testing.T) {
 }
 
 func TestAFileOfNobodyIsDiverted(t *testing.T) {
-	eachLayout(t, func(t *testing.T, s *scene) {
+	merged(t, func(t *testing.T, s *scene) {
 		s.put(halt, "of the admin")
 		s.folder(filepath.Dir(plugin))
 		require.NoError(t, unix.Symlink("elsewhere", s.host(plugin)+"x"))
@@ -97,7 +97,7 @@ func TestAFileOfNobodyIsDiverted(t *testing.T) {
 }
 
 func TestAFileIsInTheWayAtTheInstallation(t *testing.T) {
-	eachLayout(t, func(t *testing.T, s *scene) {
+	merged(t, func(t *testing.T, s *scene) {
 		s.install(tool["2"])
 		s.put(halt+".distrib", "in the way")
 		before := s.snapshot()
@@ -116,7 +116,7 @@ func TestAFileIsInTheWayAtTheInstallation(t *testing.T) {
 }
 
 func TestNothingIsMoved(t *testing.T) {
-	eachLayout(t, func(t *testing.T, s *scene) {
+	merged(t, func(t *testing.T, s *scene) {
 		s.install(tool["1"])
 		s.install(one("from: " + halt + ", move: never"))
 		assert.Equal(t, tool["1"].text("/sbin/halt"), s.get("/sbin/halt"))
@@ -130,7 +130,7 @@ func TestNothingIsMoved(t *testing.T) {
 // An Essential package is not to be without its file for a moment.
 func TestEssentialFiles(t *testing.T) {
 	vital := deb{name: "vital", version: "1", files: []string{halt}, fields: []string{"Essential: yes"}}
-	eachLayout(t, func(t *testing.T, s *scene) {
+	merged(t, func(t *testing.T, s *scene) {
 		s.install(vital)
 		s.install(one("from: " + halt))
 		assert.Equal(t, vital.text(halt), s.get(halt))
@@ -244,7 +244,7 @@ func TestInstancesShareIt(t *testing.T) {
 		}
 		return d
 	}
-	eachLayout(t, func(t *testing.T, s *scene) {
+	merged(t, func(t *testing.T, s *scene) {
 		for _, files := range [][]string{nil, {halt}} {
 			s.install(tool["2"], owner)
 			before := s.snapshot()

@@ -13,7 +13,7 @@ import (
 // run of dpkg the files and the diversions are those of the packages.
 func TestAnyOrder(t *testing.T) {
 	eachLayout(t, func(t *testing.T, s *scene) {
-		runs := 4
+		runs := 2
 		if width() == "all" {
 			runs = 40
 		}

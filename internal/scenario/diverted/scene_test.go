@@ -55,13 +55,23 @@ func eachRelease(t *testing.T, test func(*testing.T, release)) {
 // layouts of /usr. "bind" needs a privilege.
 var layouts = []string{"split", "merged", "bind"}
 
-// eachLayout runs a test in each layout, and in each release.
+// eachLayout runs a test in each layout, and in each release. But for KOWELD_TEST=all
+// only some are tried with a mount, which is as a link for what the scripts do.
 func eachLayout(t *testing.T, test func(*testing.T, *scene)) {
+	inLayouts(t, []string{"split", "merged"}, test)
+}
+
+// merged is eachLayout of what mostly is alike in all.
+func merged(t *testing.T, test func(*testing.T, *scene)) {
+	inLayouts(t, []string{"merged"}, test)
+}
+
+func inLayouts(t *testing.T, some []string, test func(*testing.T, *scene)) {
 	eachRelease(t, func(t *testing.T, r release) {
-		for _, layout := range layouts {
-			if layout == "bind" && width() != "all" && t.Name() != "TestComesAndGoes/host" {
-				continue // as merged, for what the scripts do
-			}
+		if width() == "all" {
+			some = layouts
+		}
+		for _, layout := range some {
 			t.Run(layout, func(t *testing.T) {
 				t.Parallel()
 				test(t, newScene(t, r, layout))

@@ -72,7 +72,7 @@ func TestOnlyEssentialPackages(t *testing.T) {
 
 // Where a file cannot have two names, as on another device, it is copied.
 func TestAFileSystemWithoutLinks(t *testing.T) {
-	eachLayout(t, func(t *testing.T, s *scene) {
+	merged(t, func(t *testing.T, s *scene) {
 		at := filepath.Join(s.dir, "bin/ln")
 		require.NoError(t, os.Remove(at))
 		s.program(at, "#!/bin/sh\necho 'ln: Operation not permitted' >&2\nexit 1\n")
