@@ -22,6 +22,7 @@ type (
 		Modules    []fullModule           `yaml:"modules,omitempty"`
 		Files      []fullFile             `yaml:"files,omitempty"`
 		Inputs     map[string]fullContent `yaml:"inputs,omitempty"` // is written sorted
+		Diverts    []fullDivert           `yaml:"diverts,omitempty"`
 		After      fullAfter              `yaml:"after"`
 	}
 	fullProvides struct {
@@ -76,6 +77,17 @@ type (
 		Size   int64  `yaml:"size"`
 		SHA256 string `yaml:"sha256"`
 	}
+	fullDivert struct {
+		ID         string `yaml:"id"`
+		From       string `yaml:"from"`
+		To         string `yaml:"to"`
+		Ship       bool   `yaml:"ship"`
+		Move       string `yaml:"move"`
+		Alias      string `yaml:"alias"`
+		Since      string `yaml:"since,omitempty"`
+		Until      string `yaml:"until,omitempty"`
+		OnConflict string `yaml:"on_conflict"`
+	}
 	fullAfter struct {
 		Depmod    bool   `yaml:"depmod"`
 		Initramfs string `yaml:"initramfs"`
@@ -104,6 +116,11 @@ func (m *Manifest) Expand() ([]byte, error) {
 	}
 	for _, f := range m.Files {
 		full.Files = append(full.Files, fullFile{f.Source, f.Install, fmt.Sprintf("%04o", f.Mode)})
+	}
+	for _, d := range m.Diverts {
+		full.Diverts = append(full.Diverts, fullDivert{
+			d.ID, d.From, d.To, d.Ship, string(d.Move), string(d.Alias), d.Since, d.Until, string(d.OnConflict),
+		})
 	}
 	if len(m.Inputs) > 0 {
 		full.Inputs = make(map[string]fullContent, len(m.Inputs))

@@ -103,7 +103,7 @@ func TestManPageExampleIsAManifest(t *testing.T) {
 	assert.Len(t, m.Files, 1)
 	assert.True(t, accepts(t, []byte(example)))
 	for _, key := range keys(parsedSchema(t)) {
-		if !slices.Contains([]string{"needs", "diverts", "quirks"}, key) {
+		if !slices.Contains([]string{"needs", "quirks"}, key) {
 			assert.Regexp(t, `(?m)[\s{]`+key+`:`, "\n"+example)
 		}
 	}

@@ -42,6 +42,7 @@ type Manifest struct {
 	Inputs  map[string]Content
 	Modules []Module
 	Files   []File
+	Diverts []Divert
 	After   After
 }
 
