@@ -214,12 +214,16 @@ func (s *scene) run(program string, args ...string) (int, string) {
 		path = s.release.bin + ":" + path
 		program = filepath.Join(s.release.bin, program)
 	}
+	root := "--root=" + s.root
+	if filepath.Base(program) == "dpkg-query" { // that of bullseye knows no root
+		root = "--admindir=" + s.host("/var/lib/dpkg")
+	}
 	said, err := os.CreateTemp(s.dir, "said-")
 	require.NoError(s.t, err)
 	defer os.Remove(said.Name())
 	defer said.Close()
 	_ = os.Remove(filepath.Join(s.dir, "count"))
-	cmd := exec.CommandContext(s.t.Context(), program, append([]string{"--root=" + s.root}, args...)...)
+	cmd := exec.CommandContext(s.t.Context(), program, append([]string{root}, args...)...)
 	cmd.Dir = s.dir
 	cmd.Env = []string{"PATH=" + path, "LC_ALL=C", "KOWELD_SCENE=" + s.dir, "KOWELD_FAIL=" + s.fail, "KOWELD_KILL=" + s.kill}
 	cmd.Stdout, cmd.Stderr = said, said
