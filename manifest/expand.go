@@ -71,6 +71,7 @@ type (
 	fullFile struct {
 		Source  string `yaml:"source"`
 		Install string `yaml:"install"`
+		Beside  string `yaml:"beside,omitempty"`
 		Mode    string `yaml:"mode"`
 	}
 	fullContent struct {
@@ -115,7 +116,7 @@ func (m *Manifest) Expand() ([]byte, error) {
 		full.Modules = append(full.Modules, m.Modules[i].full())
 	}
 	for _, f := range m.Files {
-		full.Files = append(full.Files, fullFile{f.Source, f.Install, fmt.Sprintf("%04o", f.Mode)})
+		full.Files = append(full.Files, fullFile{f.Source, f.Install, f.Beside, fmt.Sprintf("%04o", f.Mode)})
 	}
 	for _, d := range m.Diverts {
 		full.Diverts = append(full.Diverts, fullDivert{

@@ -6,6 +6,7 @@ import (
 
 	"koweld/divert"
 	"koweld/divert/static"
+	"koweld/internal/dpkg"
 	"koweld/manifest"
 )
 
@@ -15,8 +16,9 @@ type Declared struct {
 	Kernel  string               `json:"kernel"`
 	Needs   []manifest.Feature   `json:"needs"`
 	Inputs  []manifest.InputFile `json:"inputs"`
-	// Folders are those of the inputs, sorted: when something in them changes, the
-	// modules may have to be formed anew. That of the linker is none of them.
+	// Folders are those of the inputs, and the files that others lie beside, sorted:
+	// when something there changes, the unit may have to be formed anew. That of the
+	// linker is none of them.
 	Folders []string `json:"folders"`
 	// Userspace are the packages that have a say in which stream is active: when one
 	// comes or goes, that is to be decided anew.
@@ -45,6 +47,11 @@ func Declares(m *manifest.Manifest) Declared {
 	}
 	for _, name := range m.Reads() {
 		d.Folders = append(d.Folders, path.Dir(name))
+	}
+	for i := range m.Files {
+		if beside := m.Files[i].Beside; beside != "" {
+			d.Folders = append(d.Folders, beside, dpkg.Twin(beside))
+		}
 	}
 	slices.Sort(d.Folders)
 	d.Folders = slices.Compact(d.Folders)
