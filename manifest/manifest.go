@@ -62,7 +62,7 @@ type File struct {
 	// is.
 	Beside string
 	Mode   uint32 // permission bits
-	Pos     Pos
+	Pos    Pos
 }
 
 // After says what follows a placement.

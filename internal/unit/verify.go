@@ -142,7 +142,7 @@ func (s *System) verify(ctx context.Context, pkg string, inFlight []string) (*Ve
 		return v, err
 	}
 	diverts, err := s.verifyDiverts(ctx, r)
-	v.Differences = slices.Concat(v.Differences, index, diverts)
+	v.Differences = append(append(v.Differences, index...), diverts...)
 	return v, err
 }
 
