@@ -141,7 +141,7 @@ func (s *System) verify(ctx context.Context, pkg string, inFlight []string) (*Ve
 	if err != nil {
 		return v, err
 	}
-	diverts, err := s.verifyDiverts(ctx, r)
+	diverts, err := s.verifyDiverts(ctx, r, v)
 	v.Differences = append(append(v.Differences, index...), diverts...)
 	return v, err
 }
