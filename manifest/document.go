@@ -1,8 +1,10 @@
 package manifest
 
 import (
+	"maps"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // Document is a YAML document in another format of koweld's, read as strictly as
@@ -45,6 +47,40 @@ func (d *Document) Declare(vars Value) {
 	delete(d.d.vars.wrong, "kernel") // no kernel is named: it is not known
 }
 
+// Scope runs f with variables of its own: those that it declares are gone
+// afterwards.
+func (d *Document) Scope(f func()) {
+	outer := d.d.vars
+	d.d.vars = variables{
+		known: maps.Clone(outer.known), open: maps.Clone(outer.open),
+		busy: map[string]bool{}, wrong: maps.Clone(outer.wrong),
+	}
+	f()
+	d.d.vars = outer
+}
+
+// Word is a string of a document and where it is.
+type Word struct {
+	Text string
+	Pos  Pos
+}
+
+// Peek gives the strings of a list in the outermost mapping without decoding
+// it: nothing is reported.
+func (d *Document) Peek(key string) []Word {
+	v := d.root.v.member(key)
+	if v == nil || v.kind != list {
+		return nil
+	}
+	var all []Word
+	for _, n := range v.items {
+		if n.kind == text {
+			all = append(all, Word{n.text, n.pos})
+		}
+	}
+	return all
+}
+
 // With makes names known as variables while f runs. Those with an empty value
 // are wrong already, and a use of them no further error.
 func (d *Document) With(names map[string]string, f func()) {
@@ -84,10 +120,13 @@ func (v Value) Pos() Pos {
 func (v Value) Errorf(hint, format string, args ...any) { v.d.errorf(v.v, hint, format, args...) }
 
 // Fields are those of a mapping that has no other keys than known.
-func (v Value) Fields(known ...string) Fields { return Fields{v.d.fields(v.v, known...)} }
+func (v Value) Fields(known ...string) Fields { return Fields{v.d.fields(v.v, known...), known} }
 
 // List are the items of a list of at least one.
 func (v Value) List() []Value { return v.values(v.d.filled(v.v)) }
+
+// ListOrEmpty are the items of a list, which may have none.
+func (v Value) ListOrEmpty() []Value { return v.values(v.d.elements(v.v)) }
 
 // OneOrMore are the items of such a list, or the value itself, if it is none.
 func (v Value) OneOrMore() []Value {
@@ -98,6 +137,9 @@ func (v Value) OneOrMore() []Value {
 }
 
 func (v Value) values(all []*value) []Value {
+	if all == nil {
+		return nil
+	}
 	out := make([]Value, len(all))
 	for i, e := range all {
 		out[i] = Value{v.d, e}
@@ -138,7 +180,10 @@ func (v Value) Path() (string, bool) { return v.d.absolute(v.v) }
 func (v Value) Digest() string { return v.d.digest(v.v) }
 
 // Fields is a mapping whose keys have been checked.
-type Fields struct{ f fields }
+type Fields struct {
+	f     fields
+	known []string
+}
 
 // Get is the value of a key.
 func (f Fields) Get(key string) Value { return Value{f.f.d, f.f.get(key)} }
@@ -160,8 +205,13 @@ func (f Fields) Of(keys ...string) []string {
 	return there
 }
 
-// Suspect reports whether a key was misspelt, which has been said.
-func (f Fields) Suspect() bool { return f.f.v == nil || len(f.f.meant) > 0 }
+// Suspect reports whether there is no mapping or a key of it is not known, which
+// has been said: what is missing may be there under another name.
+func (f Fields) Suspect() bool {
+	return f.f.v == nil || slices.ContainsFunc(f.f.v.keys, func(k node) bool {
+		return !strings.HasPrefix(k.text, extension) && !slices.Contains(f.known, k.text)
+	})
+}
 
 // Nearest is the word that name is most likely a misspelling of, as a hint, or
 // "".

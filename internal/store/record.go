@@ -142,7 +142,7 @@ type Original struct {
 	GID     int               `json:"gid"`
 	Mtime   int64             `json:"mtime"`
 	Xattrs  map[string][]byte `json:"xattrs,omitempty"`
-	Unknown unknown.Keys          `json:"-"`
+	Unknown unknown.Keys      `json:"-"`
 }
 
 // Mode is permission bits; in a record it is an octal string, as chmod takes.
