@@ -160,7 +160,7 @@ func (c KernelIs) eval(e *evaluation) Reason {
 		}
 	}
 	if r.Is == Unknown && r.Why == "" {
-		r.Why = found + " is no version that can be compared"
+		r.Found, r.Why = "", found+" is no version that can be compared"
 	}
 	return r
 }
@@ -176,7 +176,7 @@ func (c DpkgIs) eval(e *evaluation) Reason {
 	r := leaf(c, e.Dpkg, false, e.Dpkg.Value)
 	if e.Dpkg.Known {
 		if r.Is = c.Version.has(e.Dpkg.Value); r.Is == Unknown {
-			r.Why = e.Dpkg.Value + " is no version"
+			r.Found, r.Why = "", e.Dpkg.Value+" is no version"
 		}
 	}
 	return r

@@ -221,7 +221,9 @@ func (d *deciding) hold(a Doing) *Done {
 		// What lay there before we diverted it is what stays behind; of what lies
 		// there when it was diverted already nobody knows.
 		if have, is := d.f.from(a.From); !a.Move && !(is && have == a.diversion()) {
-			made.Behind = d.digest(a.From)
+			if made.Behind = d.digest(a.From); made.Behind != "" {
+				made.Version = d.whose(a.From, a.Package).Version
+			}
 		}
 		return &Done{Divert: made}
 	case Mirror:

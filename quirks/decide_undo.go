@@ -50,11 +50,13 @@ func (d *deciding) undivert(was *Diverted) bool {
 		NoMove: was.Target != MoveBack, Save: was.Target == MoveBack,
 	})
 	d.ended = append(d.ended, have)
-	whose := d.whose(was.From)
+	whose := d.whose(was.From, was.Package)
 	if sum := d.digest(was.To); was.Target == DeleteOrphan && sum != "" {
 		d.leave(Left{Path: was.To, SHA256: sum, Package: whose.Package, Version: whose.Version})
 	}
-	if was.Stale == DeleteOrphan && was.Behind != "" && was.Behind == d.digest(was.From) {
+	// A file of the version that is there still was never stale.
+	if was.Stale == DeleteOrphan && was.Behind != "" && was.Behind == d.digest(was.From) &&
+		(whose.Version == "" || whose.Version != was.Version) {
 		d.leave(Left{Path: was.From, SHA256: was.Behind, Package: whose.Package, Version: whose.Version})
 	}
 	return true
@@ -67,10 +69,10 @@ func (d *deciding) leave(l Left) {
 	}
 }
 
-// whose is the package that ships a name, and whose file is diverted.
-func (d *deciding) whose(name string) Owner {
+// whose is the package that ships a name and does not hold its diversion.
+func (d *deciding) whose(name, holder string) Owner {
 	for _, o := range d.f.Paths[name].Owners.Value {
-		if d.f.isDiverted(o) {
+		if o.As == name && (holder == "" || o.Package != holder) {
 			return o
 		}
 	}

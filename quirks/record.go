@@ -47,8 +47,9 @@ type Diverted struct {
 	Target Fate `json:"target,omitempty"`
 	Stale  Fate `json:"stale,omitempty"`
 	// Behind is the digest of the file that lay at From, and stayed there, when
-	// the diversion was made.
+	// the diversion was made, and Version that of the package whose it was.
 	Behind  string       `json:"behind,omitempty"`
+	Version string       `json:"version,omitempty"`
 	Unknown unknown.Keys `json:"-"`
 }
 
