@@ -64,7 +64,7 @@ type present struct {
 func (p present) String() string {
 	text := p.version
 	if text == "" {
-		text = "no version"
+		return "it is " + p.status
 	}
 	if p.by == Installed {
 		return text + ", " + p.status

@@ -183,9 +183,9 @@ func (c DiversionIs) eval(e *evaluation) Reason {
 	to, isTo := e.to(c.Path)
 	switch {
 	case isFrom:
-		r.Found = "it is diverted to " + from.To + " by " + from.holder()
+		r.Found = "it is diverted to " + from.To + " by " + from.by()
 	case isTo:
-		r.Found = to.From + " is diverted to it by " + to.holder()
+		r.Found = to.From + " is diverted to it by " + to.by()
 	}
 	for _, w := range c.Is {
 		is := false

@@ -1,6 +1,7 @@
 package quirks_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"testing"
 
@@ -62,8 +63,7 @@ func path(kind quirks.Kind, sum string, owners ...quirks.Owner) quirks.Path {
 	return p
 }
 
-// digest is a text as long as a digest.
-func digest(s string) string { return fmt.Sprintf("%064s", s) }
+func digest(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
 
 // one is a quirk of the administrator with a condition, which says something.
 func one(t testing.TB, condition string) *quirks.Quirk {

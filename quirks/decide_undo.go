@@ -9,6 +9,8 @@ import (
 // afterwards.
 func (d *deciding) undoAllBut(stay []Done) {
 	d.next.Done = stay
+	all := true
+	var said []Done
 	for i := len(d.r.Done) - 1; i >= 0; i-- { // the last that was done first
 		done := d.r.Done[i]
 		switch {
@@ -19,6 +21,7 @@ func (d *deciding) undoAllBut(stay []Done) {
 				continue
 			}
 			if !d.undivert(done.Divert) {
+				all = false
 				d.next.Done = append(d.next.Done, done)
 			}
 		case done.Mirror != nil:
@@ -26,12 +29,17 @@ func (d *deciding) undoAllBut(stay []Done) {
 				continue
 			}
 			if !d.unmirror(done.Mirror) {
+				all = false
 				d.next.Done = append(d.next.Done, done)
 			}
 		case done.Said != nil:
+			said = append(said, done)
 		default: // of a later koweld
 			d.next.Done = append(d.next.Done, done)
 		}
+	}
+	if !all {
+		d.next.Done = append(d.next.Done, said...) // it has not come to its end
 	}
 }
 

@@ -183,6 +183,13 @@ func (d Diversion) holder() string {
 	return d.Package
 }
 
+func (d Diversion) by() string {
+	if d.Package == "" {
+		return "the administrator"
+	}
+	return d.Package
+}
+
 func (d Diversion) String() string { return d.From + " to " + d.To + ", " + d.holder() }
 
 // from is the diversion of a name.

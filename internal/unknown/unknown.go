@@ -64,5 +64,8 @@ func Merge(known any, unknown Keys) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if string(data) == "{}" {
+		return rest, nil
+	}
 	return append(append(data[:len(data)-1], ','), rest[1:]...), nil
 }
