@@ -108,6 +108,9 @@ type Value struct {
 // Is reports whether the value is there.
 func (v Value) Is() bool { return v.v != nil }
 
+// IsMapping reports whether the value is a mapping.
+func (v Value) IsMapping() bool { return v.v != nil && v.v.kind == mapping }
+
 // Pos is where the value begins; the zero Pos of one that is absent.
 func (v Value) Pos() Pos {
 	if v.v == nil {

@@ -7,6 +7,9 @@ type Divert struct {
 	From, To string
 	Package  string // who holds it; "" for a local diversion
 	Move     bool   // the file goes along
+	// MoveWhen is whether it does, for one that goes along at times only; nil for
+	// any other.
+	MoveWhen Condition
 	Undo     Undo
 	// Protected says that it keeps the aliased spelling of a name safe (DEP17,
 	// M8): the name is given as it is, and nothing is moved.

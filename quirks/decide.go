@@ -15,9 +15,15 @@ func Decide(q *Quirk, f *Facts, r *Record, s Stage) Decision {
 	d.judge()
 	if why := d.wait(); why != "" {
 		d.out.State, d.out.Why = Deferred, why
+		d.judgeCleanups(False)
 		return d.done()
 	}
 	d.keep()
+	d.f = d.after()
+	if d.isOpen() {
+		d.judgeCleanups(False)
+		return d.done()
+	}
 	d.cleanups()
 	d.left()
 	return d.done()
@@ -32,7 +38,7 @@ type deciding struct {
 	next *Record
 	out  Decision
 	// is is whether the condition holds; of a quirk that is gone it does not.
-	is Truth
+	is, scope Truth
 	// ended are the diversions that end now.
 	ended []Diversion
 }
@@ -111,14 +117,28 @@ func (d *deciding) judge() {
 	default:
 		d.out.State, d.out.Why = Unsure, d.out.When.decisive().String()
 	}
-	for _, c := range d.q.Cleanup {
-		due := slices.Contains(c.At, d.s)
-		r := c.When.eval(d.evaluation())
-		d.out.Cleanup = append(d.out.Cleanup, CleanupState{c.ID, c.At, due && scope.and(r.Is) == True, r})
-	}
+	d.scope = scope
 	if d.q.Keep == nil {
 		d.is = False // what an older one kept is taken back
 	}
+}
+
+// judgeCleanups evaluates the conditions of what is done once.
+func (d *deciding) judgeCleanups(scope Truth) {
+	if d.q == nil {
+		return
+	}
+	for _, c := range d.q.Cleanup {
+		r := c.When.eval(d.evaluation())
+		due := slices.Contains(c.At, d.s) && scope.and(r.Is) == True
+		d.out.Cleanup = append(d.out.Cleanup, CleanupState{c.ID, c.At, due, r})
+	}
+}
+
+// isOpen reports whether it is not known what is to be kept: then nothing is
+// cleaned up either, which may depend on it.
+func (d *deciding) isOpen() bool {
+	return d.out.State == Unsure || slices.ContainsFunc(d.out.Cannot, func(c Cannot) bool { return c.Require.Is == Unknown })
 }
 
 // wait says why nothing can be done now, "" if it can.
@@ -176,6 +196,9 @@ func (d *deciding) requires(a Action) (Reason, bool) {
 			return Reason{}, true
 		}
 		also = []Diversion{a.diversion()}
+		if r := d.moves(a); r.Is == Unknown && d.recorded(a.diversion()) == nil {
+			return r, false
+		}
 	case Mirror:
 		if why, ok := d.mayMirror(a); !ok {
 			return why, false
@@ -188,6 +211,14 @@ func (d *deciding) requires(a Action) (Reason, bool) {
 		}
 	}
 	return Reason{}, true
+}
+
+// moves says whether the file goes along.
+func (d *deciding) moves(a Divert) Reason {
+	if a.MoveWhen == nil {
+		return Reason{Is: truth(a.Move)}
+	}
+	return a.MoveWhen.eval(d.evaluation())
 }
 
 // recorded is what was noted of a diversion when it was made; nil if it was not.
@@ -206,21 +237,24 @@ func (d *deciding) hold(a Doing) *Done {
 	acts := slices.Contains(may(a.name()), d.s)
 	switch a := a.(type) {
 	case Divert:
+		// Whether the file goes along is decided once.
+		was := d.recorded(a.diversion())
+		move := was != nil && was.Moved || was == nil && d.moves(a).Is == True
 		d.out.Wants = append(d.out.Wants, Want{
-			From: a.From, To: a.To, Package: a.Package, NoMove: !a.Move, Protected: a.Protected,
+			From: a.From, To: a.To, Package: a.Package, NoMove: !move, Protected: a.Protected,
 		})
-		if was := d.recorded(a.diversion()); was != nil {
+		if was != nil {
 			now := *was
 			now.Target, now.Stale = a.Undo.Target, a.Undo.Stale
 			return &Done{Divert: &now}
 		}
 		made := &Diverted{
-			From: a.From, To: a.To, Package: a.Package, Protected: a.Protected,
+			From: a.From, To: a.To, Package: a.Package, Protected: a.Protected, Moved: move,
 			Target: a.Undo.Target, Stale: a.Undo.Stale,
 		}
 		// What lay there before we diverted it is what stays behind; of what lies
 		// there when it was diverted already nobody knows.
-		if have, is := d.f.from(a.From); !a.Move && !(is && have == a.diversion()) {
+		if have, is := d.f.from(a.From); !move && !(is && have == a.diversion()) {
 			if made.Behind = d.digest(a.From); made.Behind != "" {
 				made.Version = d.whose(a.From, a.Package).Version
 			}

@@ -10,6 +10,8 @@ func (d *deciding) cleanups() {
 		d.next.Once = nil
 		return
 	}
+	// They see what is kept as it will be.
+	d.judgeCleanups(d.scope)
 	var once []string
 	for i, c := range d.q.Cleanup {
 		state := d.out.Cleanup[i]

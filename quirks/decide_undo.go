@@ -93,14 +93,10 @@ func (d *deciding) unsure(text, why string) {
 
 // left looks at the files that diversions left behind.
 func (d *deciding) left() {
-	// What is diverted when this is carried out.
-	after := *d.f
-	after.Diversions.Value = slices.DeleteFunc(slices.Clone(d.f.Diversions.Value), func(v Diversion) bool {
-		return slices.Contains(d.ended, v)
-	})
+	after := d.after()
 	var stay []Left
 	for _, l := range d.next.Left {
-		switch fate, why := d.fate(&after, l); fate {
+		switch fate, why := d.fate(after, l); fate {
 		case waits:
 			stay = append(stay, l)
 		case orphan:

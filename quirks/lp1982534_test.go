@@ -345,6 +345,28 @@ func TestLibgcryptHmacMerged(t *testing.T) {
 	assert.Equal(t, "of focal, fixed", w.files[newHmac])
 }
 
+// The broken version on a system that had none before, told and not told: the
+// library is in /usr/lib, and there its file must be.
+func TestLibgcryptHmacFreshInstall(t *testing.T) {
+	for _, told := range []bool{true, false} {
+		w := newLP(t)
+		w.remove(hmac)
+		w.install("libgcrypt20", broken)
+		w.os.Codename = "focal"
+		if told {
+			w.told(broken)
+			assert.Len(t, w.quiet(quirks.PreUnpack), 1)
+			w.toldNothing()
+		}
+		w.install(hmac, broken)
+		w.reconcile(quirks.TransactionEnd)
+		assert.Equal(t, "of focal", w.files[newHmac])
+		assert.NotContains(t, w.files, oldHmac)
+		assert.Equal(t, []quirks.Diversion{lpDiversion}, w.diversions)
+		assert.Empty(t, w.quiet(quirks.Boot))
+	}
+}
+
 // The diversion that Ubuntu's own quirk has made is ours, and goes with the rest.
 func TestLibgcryptHmacOfTheUpgrader(t *testing.T) {
 	w := newLP(t)
@@ -390,10 +412,10 @@ func TestLibgcryptHmacArchitectures(t *testing.T) {
 			assert.Equal(t, quirks.OutOfScope, d.State)
 			continue
 		}
-		assert.Equal(t, quirks.Divert{
-			From: "/lib/" + tuple + "/.libgcrypt.so.20.hmac", To: "/usr/lib/" + tuple + "/.libgcrypt.so.20.hmac",
-			Undo: quirks.Undo{Target: quirks.DeleteOrphan, Stale: quirks.DeleteOrphan},
-		}, q.Keep.Do[0].Do)
+		act, is := q.Keep.Do[0].Do.(quirks.Divert)
+		require.True(t, is)
+		assert.Equal(t, "/lib/"+tuple+"/.libgcrypt.so.20.hmac", act.From)
+		assert.Equal(t, "/usr/lib/"+tuple+"/.libgcrypt.so.20.hmac", act.To)
 		assert.Equal(t, quirks.True, d.When.Is)
 	}
 }

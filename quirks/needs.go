@@ -132,6 +132,9 @@ func (n *Needs) record(r *Record) {
 }
 
 func (a Divert) need(n *Needs) {
+	if a.MoveWhen != nil {
+		a.MoveWhen.need(n)
+	}
 	n.path(a.From).hash()
 	n.path(a.To).hash()
 }

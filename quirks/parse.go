@@ -217,6 +217,8 @@ func (p *parser) quirk(v manifest.Value) *Quirk {
 		}
 		if k := f.Get("keep"); k.Is() {
 			q.Keep = p.keep(k)
+			p.circle(q.Keep, q.Keep.When, k)
+			p.circle(q.Keep, q.Scope, f.Get("scope"))
 		}
 		if c := f.Get("cleanup"); c.Is() {
 			q.Cleanup = p.cleanups(c)
@@ -275,6 +277,61 @@ func (p *parser) twice(all []Action, v manifest.Value) {
 		}
 		first[key] = true
 	}
+}
+
+// circle refuses a condition on what the actions change: it would be done and
+// undone for ever.
+func (p *parser) circle(k *Keep, c Condition, at manifest.Value) {
+	diverted, moved := map[string]bool{}, map[string]bool{}
+	for _, a := range k.Do {
+		switch a := a.Do.(type) {
+		case Divert:
+			diverted[a.From], diverted[a.To] = true, true
+			if a.Move || a.MoveWhen != nil {
+				moved[a.From], moved[a.To] = true, true
+			}
+		case Mirror:
+			moved[a.To] = true
+		}
+	}
+	var look func(c Condition)
+	look = func(c Condition) {
+		name := ""
+		switch c := c.(type) {
+		case All:
+			for _, part := range c {
+				look(part)
+			}
+		case Any:
+			for _, part := range c {
+				look(part)
+			}
+		case Not:
+			look(c.Condition)
+		case DiversionIs:
+			if diverted[c.Path] {
+				name = c.Path
+			}
+		case OwnerIs:
+			if diverted[c.Path] && slices.Contains(c.Is, anyUndiverted) {
+				name = c.Path
+			}
+		case PathIs:
+			if moved[c.Path] {
+				name = c.Path
+			}
+		case RelationIs:
+			for _, n := range []string{c.Of.A, c.Of.B} {
+				if moved[n] {
+					name = n
+				}
+			}
+		}
+		if name != "" {
+			at.Errorf("say it in require, which is for the first time", "it depends on %s, which its own action changes", name)
+		}
+	}
+	look(c)
 }
 
 func (p *parser) cleanups(v manifest.Value) []Cleanup {

@@ -97,7 +97,14 @@ func (p *parser) divert(v, undo manifest.Value) (Doing, map[string]string) {
 			d.To = p.name(to)
 		}
 	})
-	d.Move = f.Get("move").OneOf("auto", "auto", "never") == "auto"
+	if move := f.Get("move"); move.IsMapping() {
+		d.MoveWhen = All{}
+		if when := move.Fields("when").Need("when"); when.Is() {
+			d.MoveWhen = p.condition(when)
+		}
+	} else {
+		d.Move = move.OneOf("auto", "auto", "never") == "auto"
+	}
 	d.Undo = p.undo(undo, d.Move)
 	if d.From != "" && d.From == d.To {
 		v.Errorf("", "%s is diverted to itself", d.From)

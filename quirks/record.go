@@ -43,6 +43,7 @@ type Diverted struct {
 	To        string `json:"to"`
 	Package   string `json:"package,omitempty"` // "" for local
 	Protected bool   `json:"protected,omitempty"`
+	Moved     bool   `json:"moved,omitempty"` // its file went along
 	// Target and Stale are what becomes of the files at To and From.
 	Target Fate `json:"target,omitempty"`
 	Stale  Fate `json:"stale,omitempty"`

@@ -294,6 +294,9 @@ func (w *world) carryOut(d *quirks.Decision) {
 }
 
 func (w *world) move(want quirks.Want, from, to string) {
+	if slices.ContainsFunc(w.owners(want.From), func(o quirks.Owner) bool { return o.Package == want.Package }) {
+		return // it is the holder's own
+	}
 	from, to = w.place(from), w.place(to)
 	if content, is := w.files[from]; is && !want.NoMove && from != to {
 		delete(w.files, from)
@@ -318,17 +321,24 @@ func (w *world) remember(d *quirks.Decision) {
 
 // state is everything that koweld may change, as text.
 func (w *world) state() string {
+	b := strings.Builder{}
+	b.WriteString(w.disk())
+	for _, key := range slices.Sorted(maps.Keys(w.records)) {
+		data, err := quirks.EncodeRecord(w.records[key])
+		require.NoError(w.t, err)
+		b.Write(data)
+	}
+	return b.String()
+}
+
+// disk is the same without the records.
+func (w *world) disk() string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(w.files)) {
 		fmt.Fprintf(&b, "%s %s\n", name, w.files[name])
 	}
 	for _, d := range w.diversions {
 		fmt.Fprintf(&b, "%s\n", d)
-	}
-	for _, key := range slices.Sorted(maps.Keys(w.records)) {
-		data, err := quirks.EncodeRecord(w.records[key])
-		require.NoError(w.t, err)
-		b.Write(data)
 	}
 	return b.String()
 }
