@@ -28,7 +28,9 @@ func known() *quirks.Facts {
 			"dark":    quirks.NotKnown[[]quirks.Instance]("dpkg-query failed"),
 		},
 		Incoming: quirks.Changes{List: []quirks.Change{
-			{Package: "tool", Arch: "amd64", Version: "2.0"}, {Package: "two", Arch: "i386"}, {Package: "dark", Version: "3"},
+			{Package: "tool", Arch: "amd64", Version: "2.0"},
+			{Package: "two", Arch: "i386"},
+			{Package: "dark", Version: "3"},
 			{Package: "indep", Arch: "amd64", Version: "2"},
 		}},
 		Candidate: quirks.Changes{List: []quirks.Change{{Package: "halfway", Arch: "amd64", Version: "1.6"}}},

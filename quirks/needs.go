@@ -29,7 +29,9 @@ func (n *Needs) path(name string) *pathNeed {
 	if n.Paths == nil {
 		n.Paths = make(map[string]PathNeed)
 	}
-	n.Paths[name] = n.Paths[name]
+	if _, is := n.Paths[name]; !is {
+		n.Paths[name] = PathNeed{}
+	}
 	return &pathNeed{n, name}
 }
 
