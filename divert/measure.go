@@ -128,6 +128,11 @@ func look(fsx fsys.FS, name string) (n *Name, spelt string, err error) {
 	}
 	n.Entry = Entry{Inode{info.Dev, info.Ino}, rest}
 	n.Dev = info.Dev
+	space, err := fsx.Space(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	n.ReadOnly = space.ReadOnly
 	spelt = path.Join(dir, rest)
 	if !n.Entry.HasFolder() {
 		return n, spelt, nil

@@ -39,10 +39,33 @@ func Plan(st *State, w Want) ([]Step, error) {
 	if err == nil {
 		err = p.layout()
 	}
+	if err == nil {
+		err = p.writable(steps)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return steps, nil
+}
+
+// writable refuses to move a file where nothing can be renamed: that would be met
+// only after dpkg has recorded the diversion.
+func (p *planning) writable(steps []Step) error {
+	for _, s := range steps {
+		var names []string
+		switch {
+		case s.Move != nil:
+			names = []string{s.Move.From, s.Move.To}
+		case s.Unlink != nil:
+			names = []string{s.Unlink.Name}
+		}
+		for _, name := range names {
+			if p.st.name(name).ReadOnly {
+				return p.refuse(NotWritable, "", "%s is on a file system that is read-only", name)
+			}
+		}
+	}
+	return nil
 }
 
 type planning struct {
@@ -82,7 +105,7 @@ func (p *planning) spelling() error {
 			return p.refuse(OnePlace, "", "%s is the same place", p.w.To)
 		}
 		twin := dpkg.Twin(name)
-		if twin != "" && !strings.HasPrefix(name, "/usr/") && p.st.samePlace(name, twin) {
+		if twin != "" && !p.w.Exact && !strings.HasPrefix(name, "/usr/") && p.st.samePlace(name, twin) {
 			return p.refuse(NotCanonical, "", "%s is %s here", name, twin)
 		}
 	}
@@ -93,7 +116,7 @@ func (p *planning) spelling() error {
 func (p *planning) diversions() []Diversion {
 	all := []Diversion{{p.w.From, p.w.To, p.w.Package}}
 	twin := dpkg.Twin(p.w.From)
-	if twin == "" || !strings.HasPrefix(p.w.From, "/usr/") || !p.st.samePlace(p.w.From, twin) {
+	if p.w.Exact || twin == "" || !strings.HasPrefix(p.w.From, "/usr/") || !p.st.samePlace(p.w.From, twin) {
 		return all
 	}
 	to := ""
@@ -122,13 +145,17 @@ func (p *planning) present() ([]Step, error) {
 	}
 	from := p.st.name(p.w.From)
 	var steps []Step
+	old := p.replaced()
+	for _, d := range slices.Backward(old) {
+		steps = append(steps, Step{Forget: &d})
+	}
 	recorded := false
 	for _, d := range p.wanted {
 		if have := p.st.from(d.From); have != nil && *have == d {
 			recorded = true
 			continue
 		}
-		if err := p.mayRecord(d); err != nil {
+		if err := p.mayRecord(d, old); err != nil {
 			return nil, err
 		}
 		steps = append(steps, Step{Record: &d})
@@ -138,26 +165,87 @@ func (p *planning) present() ([]Step, error) {
 			return nil, err
 		}
 	}
-	move, err := p.moveAway(from, recorded)
+	// One that ships the name has its file elsewhere when it becomes the holder,
+	// or is not any more.
+	if len(old) > 0 && old[0].Package != p.w.Package && !p.w.NoMove && !p.w.Exact {
+		for _, pkg := range []string{old[0].Package, p.w.Package} {
+			if p.st.ships(pkg, from.Path) {
+				return nil, p.refuse(HolderShips, pkg, "package %s ships it, and would have its file elsewhere", pkg)
+			}
+		}
+	}
+	on, err := p.moveOn(old)
 	if err != nil {
 		return nil, err
 	}
-	if move != nil {
-		steps = append(steps, *move)
+	away, err := p.moveAway(from, recorded || len(old) > 0)
+	switch {
+	case err != nil:
+		return nil, err
+	case on != nil && away != nil:
+		return nil, p.refuse(UnclearTarget, "", "there are files at %s and at %s", on.Move.From, from.Path)
+	case on != nil:
+		steps = append(steps, *on)
+	case away != nil:
+		steps = append(steps, *away)
 	}
 	return steps, nil
 }
 
+// replaced are the diversions that are there and are to be replaced.
+func (p *planning) replaced() (old []Diversion) {
+	in := p.w.Instead
+	if in == nil || in.From != p.w.From || *in == p.wanted[0] {
+		return nil
+	}
+	all := []Diversion{*in}
+	if len(p.wanted) > 1 {
+		all = append(all, Diversion{p.wanted[1].From, aliasedTo(in.To), in.Package})
+	}
+	for _, d := range all {
+		if have := p.st.from(d.From); have != nil && *have == d {
+			old = append(old, d)
+		}
+	}
+	return old
+}
+
+// moveOn plans the move of the file that is diverted from its old target to the
+// new one.
+func (p *planning) moveOn(old []Diversion) (*Step, error) {
+	if p.w.NoMove || p.w.Exact {
+		return nil, nil
+	}
+	var move *Step
+	for i, d := range old {
+		at, to := p.st.name(d.To), p.st.name(p.wanted[i].To)
+		switch {
+		case at.Kind == Absent, at.Path == to.Path, len(p.st.ownersOfPlace(at.Path, "")) > 0:
+			continue
+		case at.Kind != File && at.Kind != Link:
+			return nil, p.refuse(IsSpecial, "", "%s is no file", at.Path)
+		case at.Mount || to.Mount:
+			return nil, p.refuse(Mounted, "", "a file is mounted on %s or %s", at.Path, to.Path)
+		case move != nil:
+			return nil, p.refuse(UnclearTarget, "", "there are files at %s and at %s", move.Move.From, at.Path)
+		case to.Kind != Absent:
+			return nil, p.refuse(Exists, "", "there is a file at %s, and it is another", to.Path)
+		}
+		move = &Step{Move: &Move{at.Path, to.Path, at.Dev != to.Dev}}
+	}
+	return move, nil
+}
+
 // mayRecord refuses a diversion that dpkg would refuse, or that another would
 // meet.
-func (p *planning) mayRecord(d Diversion) error {
+func (p *planning) mayRecord(d Diversion, old []Diversion) error {
 	if p.st.samePlace(d.From, d.To) {
 		return p.refuse(OnePlace, "", "%s is the same place", d.To)
 	}
 	// First those with the very names: they tell more.
 	for _, same := range []func(a, b string) bool{func(a, b string) bool { return a == b }, p.st.samePlace} {
 		for _, e := range p.st.Diversions {
-			if slices.Contains(p.wanted, e) {
+			if slices.Contains(p.wanted, e) || slices.Contains(old, e) {
 				continue
 			}
 			if same(d.From, e.From) || same(d.From, e.To) || same(d.To, e.From) || same(d.To, e.To) {
@@ -194,10 +282,12 @@ func (p *planning) mayDivert(from *Name) error {
 		return p.refuse(IsFolder, "", "it is a folder")
 	case Special:
 		return p.refuse(IsSpecial, "", "it is no file")
-	case Link:
-		if from.Leads == "" {
-			return p.refuse(Dangling, "", "it is a link that leads nowhere")
-		}
+	}
+	if p.w.Exact { // what lies there is not touched
+		return nil
+	}
+	if from.Kind == Link && from.Leads == "" {
+		return p.refuse(Dangling, "", "it is a link that leads nowhere")
 	}
 	for _, d := range p.wanted {
 		to := p.st.name(d.To)
@@ -226,7 +316,7 @@ func (p *planning) mayDivert(from *Name) error {
 
 // moveAway plans the move of the file that is diverted, if it is not yet moved.
 func (p *planning) moveAway(from *Name, recorded bool) (*Step, error) {
-	if p.w.NoMove || from.Kind == Absent {
+	if p.w.NoMove || p.w.Exact || from.Kind == Absent {
 		return nil, nil
 	}
 	foreign := p.st.ownersOfPlace(from.Path, p.w.Package)
@@ -282,7 +372,7 @@ func (p *planning) absent() ([]Step, error) {
 		return nil, err
 	}
 	var steps []Step
-	if !p.w.NoMove {
+	if !p.w.NoMove && !p.w.Exact {
 		if steps, err = p.moveBack(records); err != nil {
 			return nil, err
 		}
@@ -310,7 +400,7 @@ func (p *planning) recorded() ([]Diversion, error) {
 		to = have.To
 		records = append(records, *have)
 	}
-	if twin := dpkg.Twin(p.w.From); twin != "" && to != "" && strings.HasPrefix(p.w.From, "/usr/") {
+	if twin := dpkg.Twin(p.w.From); !p.w.Exact && twin != "" && to != "" && strings.HasPrefix(p.w.From, "/usr/") {
 		other := Diversion{twin, aliasedTo(to), p.w.Package}
 		if have := p.st.from(other.From); have != nil && *have == other {
 			records = append(records, *have)

@@ -26,6 +26,7 @@ const (
 	Shared        Reason = "shared"         // two packages ship it by two spellings
 	NotConverted  Reason = "converting"     // /usr is being merged
 	BrokenLayout  Reason = "layout"         // the top folder is neither split nor merged
+	NotWritable   Reason = "read-only"      // a file is to be moved on a file system that is
 	NotReadable   Reason = "hidden"         // it may not be looked at
 	UnclearTarget Reason = "unclear-target" // two files could be the diverted one
 )
@@ -63,6 +64,8 @@ func (e *RefusedError) Hint() string {
 		return unchanged + "install again the one whose file it is to be, or leave the file where it is"
 	case IsEssential:
 		return unchanged + "leave the file where it is: the next version of its package goes to the other name"
+	case NotWritable:
+		return unchanged + "mount the file system writable and try again"
 	case NotReadable:
 		return "try again as root"
 	}

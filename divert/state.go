@@ -29,6 +29,9 @@ type Name struct {
 	// Mount says that it is mounted there, so that it cannot be moved.
 	Mount bool
 	Dev   uint64 // of the deepest folder that exists; two that differ need a copy
+	// ReadOnly says that nothing can be renamed in that folder: its file system
+	// or its mount is read-only.
+	ReadOnly bool
 	// Leads is where a link leads in the end, "" if nowhere.
 	Leads string
 	// Owners are the packages that ship this spelling.

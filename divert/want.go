@@ -20,6 +20,14 @@ type Want struct {
 	// NoMove leaves files where they are: for a name whose next version is to
 	// come to To while the old one is still in use.
 	NoMove bool `json:"noMove,omitempty"`
+	// Instead is the diversion of the name that is to be replaced, by the same
+	// or another holder; any other is refused. nil: none is. What lies at its
+	// target goes to the new one, unless NoMove is set.
+	Instead *Diversion `json:"instead,omitempty"`
+	// Exact says that the spelling is meant as it is, and no other: to protect an
+	// aliased name, that of a top folder too, from dpkg (DEP17, M4 and M8). No file
+	// is moved.
+	Exact bool `json:"exact,omitempty"`
 	// Save says that a file which came to From meanwhile, and is nobody's, is
 	// put aside when the one at To goes back; otherwise that is refused.
 	Save bool `json:"save,omitempty"`
@@ -49,6 +57,9 @@ func (w Want) names() []string {
 	all := []string{w.From}
 	if w.To != "" {
 		all = append(all, w.To, aliasedTo(w.To))
+	}
+	if w.Instead != nil {
+		all = append(all, w.Instead.From, w.Instead.To, aliasedTo(w.Instead.To))
 	}
 	for n := 1; w.Absent && w.Save && n <= savedNames; n++ {
 		all = append(all, savedName(w.From, n))

@@ -11,9 +11,9 @@ import (
 func newDivertCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "divert",
-		Short: "Tell what the diversions of dpkg do on this layout of /usr",
-		Long: `The divert commands look at the diversions of dpkg, whoever made them. They change
-nothing and need no privilege.
+		Short: "Tell what the diversions of dpkg do on this layout of /usr, and change them",
+		Long: `The divert commands look at the diversions of dpkg, whoever made them: list, check
+and plan change nothing and need no privilege. add and remove change them.
 
 dpkg compares the names of a diversion as strings. Where /usr is merged /bin/x and
 /usr/bin/x are one file, and a diversion of the one name means nothing for a package
@@ -26,6 +26,8 @@ file and deletes it. See dpkg-divert(1), and DEP17.`,
 		newDivertListCommand(a),
 		newDivertCheckCommand(a),
 		newDivertPlanCommand(a),
+		newDivertAddCommand(a),
+		newDivertRemoveCommand(a),
 	)
 	return cmd
 }

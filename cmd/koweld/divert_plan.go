@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,53 +11,39 @@ import (
 )
 
 func newDivertPlanCommand(a *app) *cobra.Command {
-	var w divert.Want
-	var local bool
+	var w wantFlags
 	cmd := &cobra.Command{
 		Use:   "plan NAME (--package PACKAGE | --local) [--to TARGET] [--remove]",
 		Short: "Say how a name would be diverted, or no longer",
 		Long: `Print the steps from what is to a diversion of NAME, or with --remove to none; no
 steps if it is so already. Nothing is done. What must not be done is refused with
-the reason and the holder, and the exit code 3.
-
-Where /usr is merged both spellings of a name are diverted, to targets that are two
-places, so that it holds whichever spelling a package ships (DEP17, M18). Files are
-moved in steps of their own: dpkg-divert --rename is never used.`,
+the reason and the holder, and the exit code 3. koweld divert add and koweld divert
+remove do it.`,
 		Example: `  koweld divert plan --package acme /usr/bin/tool
   koweld divert plan --local --to /usr/bin/tool.orig /usr/bin/tool
   koweld divert plan --remove --package gone /usr/bin/tool`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case local == (w.Package != ""):
-				return &usageError{err: errors.New("cannot plan a diversion: give --package or --local, who holds it")}
-			case w.Save && !w.Absent:
-				return &usageError{err: errors.New("cannot plan a diversion: --save is for --remove")}
+			if err := w.complete(a, cmd, args[0]); err != nil {
+				return err
 			}
-			w.From = args[0]
-			if w.To == "" && !w.Absent {
-				w.To = w.From + ".distrib"
-			}
-			st, err := a.diversions(cmd, w)
+			st, err := a.diversions(cmd, w.Want)
 			if err != nil {
 				return err
 			}
-			steps, err := divert.Plan(st, w)
+			steps, err := divert.Plan(st, w.Want)
 			if err != nil {
 				return err
 			}
-			p := newDivertPlanned(w, st.Layout.Usr, steps)
+			p := newDivertPlanned(w.Want, st.Layout.Usr, steps)
 			a.result(p, func(out io.Writer) { a.printDivertPlan(out, &p) })
 			return nil
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&w.Package, "package", "", "the `PACKAGE` that holds the diversion, and is not diverted")
-	flags.BoolVar(&local, "local", false, "the administrator holds it: it is for all packages")
-	flags.StringVar(&w.To, "to", "", "where other packages have their file; NAME.distrib if it is not given")
-	flags.BoolVar(&w.Absent, "remove", false, "plan that the name is not diverted")
-	flags.BoolVar(&w.NoMove, "no-move", false, "leave files where they are")
-	flags.BoolVar(&w.Save, "save", false, "with --remove: put a file aside that came to NAME and is nobody's")
+	w.addTo(cmd)
+	w.addsTo(cmd)
+	cmd.Flags().BoolVar(&w.Absent, "remove", false, "plan that the name is not diverted")
+	w.removesTo(cmd, "with --remove: ")
 	return cmd
 }
 

@@ -29,7 +29,7 @@ The exit code says what happened:
      5  failed and not taken back: run koweld repair --all
     64  wrong command line
     65  malformed manifest, recipe or signature
-    75  another koweld is at work: try again, or use --wait
+    75  another koweld, or dpkg, is at work: try again, or use --wait
 
 In a maintainer script nothing goes to standard output, a held lock is waited
 for, and DPKG_ROOT is the root.`,
@@ -60,7 +60,7 @@ for, and DPKG_ROOT is the root.`,
 	flags.BoolVar(&a.json, "json", false, "print one JSON document on standard output")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say more")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "say only warnings and errors")
-	flags.DurationVar(&a.wait, "wait", 0, "wait so long for another koweld to end: a `TIME` such as 30s")
+	flags.DurationVar(&a.wait, "wait", 0, "wait so long for another koweld, or dpkg, to end: a `TIME` such as 30s")
 	root.AddCommand(
 		newInstallCommand(a),
 		newRemoveCommand(a),

@@ -45,6 +45,7 @@ func (a *app) system() (*unit.System, func(), error) {
 		Procs:   runtime.GOMAXPROCS(0),
 		Memory:  memoryLimit,
 		Wait:    a.wait,
+		InDpkg:  a.getenv("DPKG_RUNNING_VERSION") != "" || a.getenv("DPKG_FRONTEND_LOCKED") != "",
 		Epoch:   a.epoch(),
 		Running: running,
 		Observe: a.observer(),

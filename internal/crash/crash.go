@@ -43,6 +43,8 @@ type Subject struct {
 	// Limit is how many combinations Power tries at one instant: see
 	// [faultfs.Cuts].
 	Limit int
+	// Check says what else must hold at each instant; nil: nothing.
+	Check func(d *faultfs.Disk) error
 	// Kernels are those whose module index is judged.
 	Kernels []string
 }
@@ -249,6 +251,9 @@ func (p *Proof) requireOneSet(d *faultfs.Disk, where string) Tree {
 // a whole file of the old or of the new set.
 func (p *Proof) requireWhole(d *faultfs.Disk, where string) {
 	p.t.Helper()
+	if p.s.Check != nil {
+		require.NoError(p.t, p.s.Check(d), "after %s and before recovery", where)
+	}
 	there := map[string]bool{}
 	for name, e := range d.All() {
 		if !isModule(name) || !e.IsRegular() {

@@ -40,7 +40,13 @@ func (p *Proof) treeOf(d *faultfs.Disk) Tree {
 		indexes[folder] = map[string]string{}
 	}
 	for name, e := range d.All() {
-		if name == stateDir+"/lock" {
+		if name == stateDir+"/lock" || isDpkgs(name) {
+			continue
+		}
+		if name == diversions {
+			if list := diverted(e); list != "" {
+				t[name] = list
+			}
 			continue
 		}
 		if e.IsDir() && (name == stateDir || path.Dir(name) == stateDir) {
@@ -79,6 +85,9 @@ func (p *Proof) describe(name string, e faultfs.Entry) string {
 		return "a record"
 	case p.s.Anew:
 		e.Ino, e.Mtime = 0, time.Time{}
+	}
+	if e.Mode&fs.ModeSymlink != 0 { // a copy of a link has its target
+		e.Mtime = time.Time{}
 	}
 	text := fmt.Sprintf("%.40q", e.Data)
 	if e.Mode&fs.ModeSymlink == 0 && len(e.Data) > 40 {

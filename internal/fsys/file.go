@@ -88,3 +88,18 @@ func (f *file) Lock() error {
 		return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 	})
 }
+
+func (f *file) LockRecord() (holder int, err error) {
+	err = f.call("fcntl", func(fd int) error {
+		lock := unix.Flock_t{Type: unix.F_WRLCK} // from 0 to the end, however long
+		err := unix.FcntlFlock(uintptr(fd), unix.F_SETLK, &lock)
+		if err != unix.EAGAIN && err != unix.EACCES {
+			return err
+		}
+		if unix.FcntlFlock(uintptr(fd), unix.F_GETLK, &lock) == nil && lock.Type != unix.F_UNLCK && lock.Pid > 0 {
+			holder = int(lock.Pid)
+		}
+		return unix.EWOULDBLOCK
+	})
+	return holder, err
+}

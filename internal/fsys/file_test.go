@@ -1,8 +1,11 @@
 package fsys_test
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -10,6 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"koweld/internal/fsys"
 )
 
 func TestFileMetadata(t *testing.T) {
@@ -88,6 +93,37 @@ func TestAFileSystemWithoutXattrsHasNone(t *testing.T) {
 	got, err := f.Xattrs()
 	require.NoError(t, err)
 	assert.Empty(t, got)
+}
+
+// dpkg's locks are of processes: another one is the test itself, called again.
+func TestLockRecordExcludesAnotherProcess(t *testing.T) {
+	const child = "KOWELD_TEST_LOCK"
+	if dir := os.Getenv(child); dir != "" {
+		r, err := fsys.OpenRoot(dir)
+		require.NoError(t, err)
+		f, err := r.OpenAppend("/lock", 0o640)
+		require.NoError(t, err)
+		holder, err := f.LockRecord()
+		fmt.Printf("holder %d: %v\n", holder, errors.Is(err, unix.EWOULDBLOCK))
+		return
+	}
+	r, dir := newRoot(t)
+	other := func() string {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestLockRecordExcludesAnotherProcess$")
+		cmd.Env = append(os.Environ(), child+"="+dir)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return string(out)
+	}
+	f, err := r.OpenAppend("/lock", 0o640)
+	require.NoError(t, err)
+	_, err = f.LockRecord()
+	require.NoError(t, err)
+	_, err = f.LockRecord()
+	require.NoError(t, err, "it holds it already")
+	assert.Contains(t, other(), fmt.Sprintf("holder %d: true", os.Getpid()))
+	require.NoError(t, f.Close())
+	assert.Contains(t, other(), "holder 0: false")
 }
 
 func TestLockExcludesAnotherOpenFile(t *testing.T) {

@@ -134,6 +134,11 @@ type File interface {
 	// Lock takes an exclusive flock(2) without waiting: EWOULDBLOCK if
 	// another open file holds it. Close releases it.
 	Lock() error
+	// LockRecord takes a write lock on the whole file as fcntl(2) does, and
+	// as dpkg does, without waiting: EWOULDBLOCK if another process holds
+	// one, with its ID, or 0 where the kernel does not tell. The process
+	// loses it when it closes any descriptor of the file.
+	LockRecord() (holder int, err error)
 	// Fd is the descriptor, owned by the File; to hand to a program.
 	Fd() uintptr
 }
@@ -163,6 +168,9 @@ type Space struct {
 	Inodes uint64 // 0 with InodesUnlimited where the file system does not count
 	// InodesUnlimited says that the file system does not count inodes.
 	InodesUnlimited bool
+	// ReadOnly says that nothing can be written: the file system, or its
+	// mount, is read-only.
+	ReadOnly bool
 }
 
 // Trust names who, beside uid 0, may own what is read as input.

@@ -79,5 +79,6 @@ func (r *Root) Space(name string) (Space, error) {
 		Bytes:           st.Bavail * unit,
 		Inodes:          st.Ffree,
 		InodesUnlimited: st.Files == 0,
+		ReadOnly:        st.Flags&unix.ST_RDONLY != 0,
 	}, nil
 }

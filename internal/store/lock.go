@@ -15,12 +15,19 @@ import (
 	"koweld/internal/fsys"
 )
 
-// LockedError says that another koweld is at work.
+// LockedError says that another program is at work.
 type LockedError struct {
-	Holder string // who holds the lock, e.g. "process 1234"
+	Lock   string // what it holds; "" for koweld's lock
+	Holder string // who holds it, e.g. "process 1234"
 }
 
-func (e *LockedError) Error() string { return "cannot take the lock: " + e.Holder + " holds it" }
+func (e *LockedError) Error() string {
+	lock := e.Lock
+	if lock == "" {
+		lock = "the lock"
+	}
+	return "cannot take " + lock + ": " + e.Holder + " holds it"
+}
 
 // Hint says what to do.
 func (e *LockedError) Hint() string { return "nothing was changed; try again, or use --wait" }
@@ -31,31 +38,41 @@ type Lock struct {
 	f fsys.File
 }
 
+// Lock takes the lock: see [Await].
+func (s *Store) Lock(ctx context.Context, wait time.Duration, waiting func(holder string)) (l *Lock, err error) {
+	err = Await(ctx, wait, waiting, func() error {
+		l, err = s.tryLock()
+		return err
+	})
+	return l, err
+}
+
 // poll is how often a held lock is tried, and nag when its holder is named.
 const (
 	poll = 100 * time.Millisecond
 	nag  = 5 * time.Second
 )
 
-// Lock takes the lock. It waits for wait, or until ctx ends if wait is
-// negative; after five seconds it says once, by waiting, who holds the lock.
-func (s *Store) Lock(ctx context.Context, wait time.Duration, waiting func(holder string)) (*Lock, error) {
+// Await tries to take a lock until that is no *LockedError. It waits for wait, or
+// until ctx ends if wait is negative; after five seconds it says once, by waiting,
+// who holds the lock.
+func Await(ctx context.Context, wait time.Duration, waiting func(holder string), try func() error) error {
 	var waited time.Duration
 	for {
-		l, err := s.tryLock()
+		err := try()
 		var locked *LockedError
-		if err == nil || !errors.As(err, &locked) {
-			return l, err
+		if !errors.As(err, &locked) {
+			return err
 		}
 		if wait >= 0 && waited >= wait {
-			return nil, err
+			return err
 		}
 		if waited == nag && waiting != nil {
 			waiting(locked.Holder)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		case <-time.After(poll):
 			waited += poll
 		}

@@ -51,22 +51,23 @@ func (m *Manager) openBatch(ops []Op) batch {
 	var devices []*device           // in the order of the operations
 	folders := map[string]*device{} // nil: not known
 	for _, o := range ops {
-		dir := o.dir()
-		d, met := folders[dir]
-		if !met {
-			if name, id, ok := m.device(dir); ok {
-				i := slices.IndexFunc(devices, func(d *device) bool { return d.id == id })
-				if i < 0 {
-					i = len(devices)
-					devices = append(devices, &device{id: id, name: name, dirs: map[string]bool{}})
+		for _, dir := range o.dirs() {
+			d, met := folders[dir]
+			if !met {
+				if name, id, ok := m.device(dir); ok {
+					i := slices.IndexFunc(devices, func(d *device) bool { return d.id == id })
+					if i < 0 {
+						i = len(devices)
+						devices = append(devices, &device{id: id, name: name, dirs: map[string]bool{}})
+					}
+					d = devices[i]
+					d.dirs[dir] = true
 				}
-				d = devices[i]
-				d.dirs[dir] = true
+				folders[dir] = d
 			}
-			folders[dir] = d
-		}
-		if d != nil && o.Kind == Place {
-			d.files++
+			if d != nil && o.Kind == Place {
+				d.files++
+			}
 		}
 	}
 	var b batch

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,19 @@ const (
 	// full disk is met before names are switched and not after.
 	journalReserve = 4096
 )
+
+// needsDiversions is what a journal with Move, Divert or Link needs: the first
+// koweld does not know how to take them back.
+const needsDiversions = "diversions"
+
+func needs(ops []Op) []string {
+	for _, o := range ops {
+		if o.Kind == Move || o.Kind == Divert || o.Link != "" {
+			return []string{needsDiversions}
+		}
+	}
+	return nil
+}
 
 type header struct {
 	Version int      `json:"koweld"`
@@ -164,7 +178,8 @@ func (p *parsed) open(doc []byte) error {
 	if err := json.Unmarshal(doc, &h); err != nil {
 		return err
 	}
-	if h.Version > journalVersion || len(h.Needs) > 0 {
+	strange := func(need string) bool { return need != needsDiversions }
+	if h.Version > journalVersion || slices.ContainsFunc(h.Needs, strange) {
 		p.Needs = h.Needs
 		return errNewer
 	}

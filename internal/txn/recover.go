@@ -42,6 +42,25 @@ func (m *Manager) InFlight() ([]string, error) {
 	return units, nil
 }
 
+// Diverts reports whether a transaction in flight has changed dpkg's diversions,
+// so that dpkg's locks are needed to end it. It needs no lock and changes nothing.
+func (m *Manager) Diverts() (bool, error) {
+	names, err := m.names()
+	if err != nil {
+		return false, fmt.Errorf("cannot read the journal: %w", err)
+	}
+	for _, name := range names {
+		p, err := m.read(name)
+		if err != nil {
+			return false, err
+		}
+		if p != nil && p.state == switching && slices.ContainsFunc(p.Ops, func(o Op) bool { return o.Kind == Divert }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // Recover ends every transaction that was in flight: what had not switched is
 // taken back, what had is finished. It is safe to kill and to repeat. The
 // error is an *OpenError, a *NewerError or a *BrokenError; the others are
@@ -89,9 +108,9 @@ func (m *Manager) recoverOne(ctx context.Context, name string) (*Recovered, erro
 	case switching:
 		// Others may have run depmod since the run was killed, so the
 		// index is made anew rather than put back, if that can be done.
-		err = m.undo(p.Ops, p.switching, func(o Op, kept []string) error { return m.reindex(ctx, o, kept) })
+		err = m.undo(ctx, p.Ops, p.switching, func(o Op, kept []string) error { return m.reindex(ctx, o, kept) })
 	default:
-		err = m.undo(p.Ops, nil, nil)
+		err = m.undo(ctx, p.Ops, nil, nil)
 	}
 	if err == nil {
 		err = m.forgetName(name)
@@ -154,12 +173,12 @@ func (m *Manager) drop(ops []Op, b batch) error {
 // repeated. r is nil if no name was switched; index takes back what depmod
 // did, after the files are back. One file that cannot be taken back does not
 // keep the others from it.
-func (m *Manager) undo(ops []Op, r *record, index func(o Op, kept []string) error) error {
+func (m *Manager) undo(ctx context.Context, ops []Op, r *record, index func(o Op, kept []string) error) error {
 	if r == nil {
 		if err := m.clear(ops); err != nil {
 			return err
 		}
-	} else if err := m.undoSwitch(ops, r, index); err != nil {
+	} else if err := m.undoSwitch(ctx, ops, r, index); err != nil {
 		return err
 	}
 	for _, o := range slices.Backward(ops) {
@@ -172,7 +191,7 @@ func (m *Manager) undo(ops []Op, r *record, index func(o Op, kept []string) erro
 	return syncDirs(m.FS, ops, nil)
 }
 
-func (m *Manager) undoSwitch(ops []Op, r *record, index func(o Op, kept []string) error) error {
+func (m *Manager) undoSwitch(ctx context.Context, ops []Op, r *record, index func(o Op, kept []string) error) error {
 	var errs []error
 	for i, o := range slices.Backward(ops) {
 		var err error
@@ -183,6 +202,10 @@ func (m *Manager) undoSwitch(ops []Op, r *record, index func(o Op, kept []string
 			err = m.undoReplace(o, r.Staged[i])
 		case o.Kind == Remove:
 			err = m.undoRemove(o)
+		case o.Kind == Move:
+			err = m.undoMove(o)
+		case o.Kind == Divert:
+			err = m.undoDivert(ctx, o)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("cannot take back %s: %w", o.Path, err))
@@ -217,7 +240,7 @@ func (m *Manager) undoNew(o Op, d Digest) error {
 	case staged != nil: // not moved, or linked and not yet unlinked
 		ours = at.SameFile(*staged)
 	default:
-		if ours, err = m.holds(o.Path, at, d); err != nil {
+		if ours, err = m.holds(o, o.Path, at, d); err != nil {
 			return err
 		}
 	}
@@ -241,7 +264,7 @@ func (m *Manager) undoReplace(o Op, d Digest) error {
 	}
 	if old != "" {
 		if at != nil {
-			ours, err := m.holds(o.Path, at, d)
+			ours, err := m.holds(o, o.Path, at, d)
 			if err != nil {
 				return err
 			}
@@ -274,7 +297,7 @@ func (m *Manager) oldName(o Op, at *fsys.Info, d Digest) (string, error) {
 		if *See(*info) == *o.Was {
 			return name, nil
 		}
-		isNew, err := m.holds(name, info, d)
+		isNew, err := m.holds(o, name, info, d)
 		if err != nil {
 			return "", err
 		}
@@ -326,8 +349,11 @@ func look(fsx fsys.FS, name string) (*fsys.Info, error) {
 	return &info, nil
 }
 
-// holds reports whether name, of which info is known, has the staged bytes.
-func (m *Manager) holds(name string, info *fsys.Info, d Digest) (bool, error) {
+// holds reports whether name, of which info is known, has the staged bytes of o.
+func (m *Manager) holds(o Op, name string, info *fsys.Info, d Digest) (bool, error) {
+	if o.Link != "" {
+		return m.leads(name, info, o.Link)
+	}
 	if !info.IsRegular() || info.Size != d.Size {
 		return false, nil
 	}

@@ -1,13 +1,13 @@
 // Package txn changes a target, all or nothing.
 //
 // A transaction is a list of operations, plain data that a journal can hold:
-// place a file, remove one, make or drop a directory, run depmod. It passes
-// through three states, each entered by one fsynced journal record:
+// place a file, remove or move one, make or drop a directory, have dpkg record or
+// forget a diversion, run depmod. It passes through three states, each entered by one fsynced journal record:
 //
 //	staging    new bytes are written beside their targets under names that no
 //	           one looks at. Recovery deletes them.
-//	switching  every new byte is durable; names are switched, depmod runs.
-//	           Recovery takes back what was switched.
+//	switching  every new byte is durable; names are switched, dpkg's diversions
+//	           are changed, depmod runs. Recovery takes back what was switched.
 //	switched   depmod has accepted the new set. Recovery drops the old bytes.
 //
 // Then the journal file goes. So a run that is killed anywhere, or a machine
@@ -49,6 +49,8 @@ const (
 	Remove Kind = "remove" // Path goes
 	Mkdir  Kind = "mkdir"  // Path becomes a directory
 	Rmdir  Kind = "rmdir"  // Path goes if it is an empty directory
+	Move   Kind = "move"   // Path gets the name To, in the same file system, where nothing is
+	Divert Kind = "divert" // dpkg records a diversion, or forgets it; no file moves
 	Depmod Kind = "depmod" // the module index of Kernel is made anew
 )
 
@@ -67,8 +69,16 @@ type Op struct {
 	// switch and the old ones after it. Begin chooses it.
 	Staged string `json:"staged,omitempty"`
 
+	To string `json:"to,omitempty"` // Move
+	// Link makes a Place one of a symbolic link to it. Its bytes, for a
+	// digest, are those of Link.
+	Link string `json:"link,omitempty"`
+
+	Diversion *Diversion `json:"diversion,omitempty"` // Divert
+	Forget    bool       `json:"forget,omitempty"`    // Divert: dpkg is to have it no more
+
 	Kernel string   `json:"kernel,omitempty"` // Depmod
-	Folder string   `json:"folder,omitempty"` // Depmod: the kernel's module folder
+	Folder string   `json:"folder,omitempty"` // Depmod: the kernel's module folder; Divert: dpkg's
 	Watch  []string `json:"watch,omitempty"`  // Depmod: our modules, relative to Folder
 }
 
@@ -84,12 +94,15 @@ func See(i fsys.Info) *Seen {
 	return &Seen{Ino: i.Ino, Size: i.Size, Mtime: i.Mtime.UnixNano()}
 }
 
-// dir is the folder whose names the operation changes.
-func (o Op) dir() string {
-	if o.Kind == Depmod {
-		return o.Folder
+// dirs are the folders whose names the operation changes.
+func (o Op) dirs() []string {
+	switch o.Kind {
+	case Depmod, Divert:
+		return []string{o.Folder}
+	case Move:
+		return []string{path.Dir(o.Path), path.Dir(o.To)}
 	}
-	return path.Dir(o.Path)
+	return []string{path.Dir(o.Path)}
 }
 
 // String is one line for --dry-run.
@@ -100,6 +113,13 @@ func (o Op) String() string {
 			return fmt.Sprintf("replace %s", o.Path)
 		}
 		return fmt.Sprintf("place %s", o.Path)
+	case Move:
+		return fmt.Sprintf("move %s to %s", o.Path, o.To)
+	case Divert:
+		if o.Forget {
+			return "forget the " + o.Diversion.String()
+		}
+		return "record the " + o.Diversion.String()
 	case Depmod:
 		return fmt.Sprintf("run depmod for %s", o.Kernel)
 	default:
@@ -113,6 +133,9 @@ type Manager struct {
 	FS   fsys.FS
 	Tool tool.Runner
 	Dir  string // the journal's folder
+	// Diverter is dpkg's for the root; nil where there is no dpkg, and then
+	// there is no Divert either.
+	Diverter Diverter
 	// Batch is how many files must be staged on one file system for it to be
 	// made durable as a whole: see [batch]. 0 is [DefaultBatch].
 	Batch int
@@ -196,7 +219,7 @@ func (m *Manager) Begin(unit string, ops []Op) (*Tx, error) {
 	for i := range tx.ops {
 		o := &tx.ops[i]
 		switch o.Kind {
-		case Place, Remove:
+		case Place, Remove: // and nothing beside what is moved
 			o.Staged = path.Join(path.Dir(o.Path), fmt.Sprintf(".weld-%d-%d", id, i))
 		case Depmod:
 			o.Staged = path.Join(o.Folder, fmt.Sprintf(".weld-%d-%d", id, i))
@@ -204,7 +227,7 @@ func (m *Manager) Begin(unit string, ops []Op) (*Tx, error) {
 	}
 	tx.batch = m.openBatch(tx.ops)
 	tx.journal, err = m.create(fmt.Sprintf("%d-%s%s", id, unit, journalSuffix), header{
-		Version: journalVersion, Unit: unit, Ops: tx.ops,
+		Version: journalVersion, Needs: needs(tx.ops), Unit: unit, Ops: tx.ops,
 	})
 	if err != nil {
 		tx.batch.close()
@@ -226,6 +249,10 @@ func (m *Manager) Begin(unit string, ops []Op) (*Tx, error) {
 	}
 	return tx, nil
 }
+
+// IsLink reports whether the i-th operation places a symbolic link, whose Content
+// is of no use.
+func (tx *Tx) IsLink(i int) bool { return tx.ops[i].Link != "" }
 
 // Stage writes the new bytes of the i-th operation, a Place, beside its
 // target and makes them durable, or leaves that to Commit. It may be called by several goroutines, once
@@ -260,6 +287,9 @@ func NoLinks(err error) bool {
 }
 
 func (tx *Tx) stage(o Op, c Content) (info fsys.Info, d Digest, err error) {
+	if o.Link != "" {
+		return tx.stageSymlink(o)
+	}
 	fsx := tx.m.FS
 	f, err := fsx.Create(o.Staged, fs.FileMode(o.Mode))
 	if err != nil {
@@ -288,9 +318,14 @@ func (tx *Tx) stage(o Op, c Content) (info fsys.Info, d Digest, err error) {
 		return info, d, err
 	}
 	if info.UID != o.UID || info.GID != o.GID {
-		// chown clears setuid bits; we place none.
 		if err := f.Chown(o.UID, o.GID); err != nil {
 			return info, d, err
+		}
+		// chown(2) clears the setuid and the setgid bit.
+		if mode := fs.FileMode(o.Mode); mode&(fs.ModeSetuid|fs.ModeSetgid) != 0 {
+			if err := f.Chmod(mode); err != nil {
+				return info, d, err
+			}
 		}
 	}
 	for name, value := range c.Xattrs {
@@ -303,11 +338,11 @@ func (tx *Tx) stage(o Op, c Content) (info fsys.Info, d Digest, err error) {
 			return info, d, err
 		}
 	}
-	switch v := tx.batch.of(o.dir()); {
+	switch v := tx.batch.of(path.Dir(o.Path)); {
 	case v == nil:
 		err = f.Sync()
 	case v.Dev() != info.Dev: // it was mounted meanwhile
-		err = &ChangedError{Path: o.dir()}
+		err = &ChangedError{Path: path.Dir(o.Path)}
 	default:
 		err = f.WriteOut()
 	}
@@ -392,7 +427,8 @@ func (tx *Tx) fail(cause error) error {
 	// What has failed once proves nothing the second time: each folder is
 	// made durable by itself.
 	tx.batch.close()
-	if err := tx.m.undo(tx.ops, tx.switching, tx.m.restoreIndex); err != nil {
+	// To take back is not interrupted.
+	if err := tx.m.undo(context.Background(), tx.ops, tx.switching, tx.m.restoreIndex); err != nil {
 		_ = tx.journal.close()
 		return &OpenError{Journal: tx.journal.name, Cause: cause, Err: err}
 	}
@@ -404,8 +440,26 @@ func (tx *Tx) fail(cause error) error {
 
 // precheck compares each target with what it was when the plan was made.
 func (tx *Tx) precheck() error {
+	diverted := make(map[string]bool)
 	for _, o := range tx.ops {
-		if o.Kind != Place && o.Kind != Remove {
+		switch o.Kind {
+		case Place, Remove:
+		case Move:
+			if there, err := fsys.Exists(tx.m.FS, o.To); err != nil {
+				return fmt.Errorf("cannot look at %s: %w", o.To, err)
+			} else if there && tx.frees(o.To) == nil {
+				return &ChangedError{Path: o.To}
+			}
+		case Divert:
+			// A second operation on a name begins where the first ends.
+			if !diverted[o.Diversion.From] {
+				if err := tx.m.mayDivert(o); err != nil {
+					return err
+				}
+			}
+			diverted[o.Diversion.From] = true
+			continue
+		default:
 			continue
 		}
 		info, err := tx.m.FS.Lstat(o.Path)
@@ -416,6 +470,7 @@ func (tx *Tx) precheck() error {
 			}
 		case err != nil:
 			return fmt.Errorf("cannot look at %s: %w", o.Path, err)
+		case o.Was == nil && o.Kind == Place && tx.frees(o.Path) != nil:
 		case o.Was == nil || *See(info) != *o.Was:
 			return &ChangedError{Path: o.Path}
 		}
@@ -430,7 +485,12 @@ func (tx *Tx) switchAll(ctx context.Context) error {
 		if err := context.Cause(ctx); err != nil {
 			return fmt.Errorf("cannot go on: %w", err)
 		}
-		var err error
+		// A name that one file leaves and another takes: where the first went
+		// must outlive a power cut that the second outlives.
+		err := tx.syncFreed(o)
+		if err != nil {
+			return err
+		}
 		switch o.Kind {
 		case Place:
 			err = switchPlace(fsx, o)
@@ -438,6 +498,15 @@ func (tx *Tx) switchAll(ctx context.Context) error {
 			if err = fsx.RenameNoReplace(o.Path, o.Staged); err == nil {
 				err = isWas(fsx, o, o.Staged)
 			}
+		case Move:
+			if err = fsx.RenameNoReplace(o.Path, o.To); err == nil {
+				err = isWas(fsx, o, o.To)
+			}
+		case Divert:
+			err = tx.divert(ctx, o)
+		}
+		if o.Kind == Move && errors.Is(err, fs.ErrExist) {
+			err = &ChangedError{Path: o.To}
 		}
 		if errors.Is(err, fs.ErrExist) || gone(err) {
 			err = &ChangedError{Path: o.Path}
@@ -506,13 +575,14 @@ const oldSuffix = "-old"
 func syncDirs(fsx fsys.FS, ops []Op, b batch) error {
 	done := map[string]bool{}
 	for _, o := range ops {
-		dir := o.dir()
-		if done[dir] || b.of(dir) != nil {
-			continue
-		}
-		done[dir] = true
-		if err := fsx.SyncDir(dir); err != nil && !gone(err) {
-			return fmt.Errorf("cannot make %s durable: %w", dir, err)
+		for _, dir := range o.dirs() {
+			if done[dir] || b.of(dir) != nil {
+				continue
+			}
+			done[dir] = true
+			if err := fsx.SyncDir(dir); err != nil && !gone(err) {
+				return fmt.Errorf("cannot make %s durable: %w", dir, err)
+			}
 		}
 	}
 	return b.sync()

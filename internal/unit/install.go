@@ -380,6 +380,10 @@ func (s *System) fill(file *store.File, info fsys.Info, d txn.Digest) {
 // stageCopy stages a copy of a file with its owner, mode, mtime and extended
 // attributes.
 func (s *System) stageCopy(tx *txn.Tx, i int, src source) error {
+	if tx.IsLink(i) {
+		_, _, err := tx.Stage(i, txn.Content{})
+		return err
+	}
 	f, err := s.FS.Open(src.copy)
 	if err != nil {
 		return fmt.Errorf("cannot save %s: %w", src.copy, err)

@@ -49,6 +49,9 @@ type System struct {
 	Batch int
 	// Wait is how long to wait for another koweld; negative: for ever.
 	Wait time.Duration
+	// InDpkg says that dpkg or its frontend runs us, and may hold dpkg's locks
+	// for us.
+	InDpkg bool
 	// Epoch, if it is not zero, is the latest mtime of what is placed, and
 	// what differs between two builds of an image is kept out of the records
 	// (SOURCE_DATE_EPOCH).
@@ -95,7 +98,7 @@ func (s *System) observe(e Event) {
 func (s *System) store() *store.Store { return &store.Store{FS: s.FS, Dir: StateDir} }
 
 func (s *System) txn() *txn.Manager {
-	return &txn.Manager{FS: s.FS, Tool: s.Tool, Dir: s.store().Journal(), Batch: s.Batch}
+	return &txn.Manager{FS: s.FS, Tool: s.Tool, Dir: s.store().Journal(), Batch: s.Batch, Diverter: diverter{s}}
 }
 
 func (s *System) welder() *assemble.Welder {
@@ -104,20 +107,27 @@ func (s *System) welder() *assemble.Welder {
 	}
 }
 
-// dpkg is the root's database; nil if it has none. Its folder is resolved: a
-// program of the host would follow an absolute link out of the root.
+// dpkg is the root's database; nil if it has none.
 func (s *System) dpkg() (*dpkg.DB, error) {
-	dir, err := s.FS.Resolve(dpkgAdminDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot find dpkg's database: %w", err)
-	}
-	if err := txn.StaysInside(s.FS, "dpkg-query", dir, func(string) bool { return false }); err != nil {
+	dir, err := s.dpkgDir("dpkg-query")
+	if dir == "" || err != nil {
 		return nil, err
 	}
 	return &dpkg.DB{Tool: s.Tool, AdminDir: s.FS.Host(dir)}, nil
+}
+
+// dpkgDir is the folder of dpkg's database for a program that uses it; "" if there
+// is none. It is resolved: a program of the host would follow an absolute link out
+// of the root.
+func (s *System) dpkgDir(program string) (string, error) {
+	dir, err := s.FS.Resolve(dpkgAdminDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot find dpkg's database: %w", err)
+	}
+	return dir, txn.StaysInside(s.FS, program, dir, func(string) bool { return false })
 }
 
 // Load reads a manifest: a path below the root, or the name of a package.
@@ -149,6 +159,16 @@ func (s *System) Load(arg string) (*manifest.Manifest, error) {
 
 // locked runs do under the lock, after ending whatever an older run left.
 func (s *System) locked(ctx context.Context, do func() error) error {
+	return s.underLock(ctx, func() error {
+		if err := s.recoverAlone(ctx); err != nil {
+			return err
+		}
+		return do()
+	})
+}
+
+// underLock runs do under the lock.
+func (s *System) underLock(ctx context.Context, do func() error) error {
 	lock, err := s.store().Lock(ctx, s.Wait, func(holder string) {
 		s.observe(Event{Kind: Waiting, Name: holder})
 	})
@@ -156,13 +176,22 @@ func (s *System) locked(ctx context.Context, do func() error) error {
 		return err
 	}
 	defer func() { _ = lock.Release() }()
-	if err := s.recover(ctx); err != nil {
+	return do()
+}
+
+// recoverAlone is recover for a run that does not hold dpkg's locks. Where they
+// are needed it does not wait for them: that would be in the wrong order.
+func (s *System) recoverAlone(ctx context.Context) error {
+	diverts, err := s.txn().Diverts()
+	if err != nil || !diverts { // recover tells what is wrong with a journal
+		return s.recover(ctx)
+	}
+	release, err := s.lockDpkg(ctx, 0)
+	if err != nil {
 		return err
 	}
-	if err := fsys.RemoveAll(s.FS, s.store().Scratch()); err != nil {
-		return fmt.Errorf("cannot clear the scratch folder: %w", err)
-	}
-	return do()
+	defer release()
+	return s.recover(ctx)
 }
 
 func (s *System) recover(ctx context.Context) error {
@@ -174,7 +203,13 @@ func (s *System) recover(ctx context.Context) error {
 		}
 		s.observe(Event{Kind: Recovered, Unit: r.Unit, Detail: what})
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	if err := fsys.RemoveAll(s.FS, s.store().Scratch()); err != nil {
+		return fmt.Errorf("cannot clear the scratch folder: %w", err)
+	}
+	return nil
 }
 
 // Options say how units are changed.

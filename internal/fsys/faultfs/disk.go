@@ -27,14 +27,17 @@ import (
 //     that makes no name durable, its own neither;
 //   - each change of a directory's names is atomic by itself, a rename and an
 //     exchange too, and durable once SyncDir of that directory returns, and
-//     that makes no other directory's durable, its parent neither;
+//     that makes no other directory's durable, its parent neither; a rename from
+//     one directory to another is one change, and durable once SyncDir of both
+//     returned;
 //   - Volume.Sync does all that for what was done on that file system since the
 //     volume was opened, and for nothing older;
 //   - until then each of them is durable or not, whatever their order.
 //
 // Inodes keep their numbers over a cut, so a disk behaves as the one that was
-// cut. All belongs to uid 0, and everybody is trusted. A name cannot move to
-// another directory (EXDEV). Time is a count of changes.
+// cut. All belongs to uid 0, and everybody is trusted. A directory cannot move to
+// another one (EXDEV), and names are exchanged within one. Time is a count of
+// changes.
 type Disk struct {
 	// NoExchange says that Exchange is EINVAL, as on most file systems that
 	// are not ext4, XFS, btrfs or tmpfs.
@@ -125,17 +128,43 @@ func (n names) ino(name string) uint64 {
 	return 0
 }
 
-// A change is of the names of one directory, atomic: each name gets an inode
-// number, or 0 if it goes.
+// A change is of the names of one directory, or of two, atomic: each name gets an
+// inode number, or 0 if it goes.
 type change struct {
 	dir uint64
 	at  int64 // the time
 	set []entry
+	// Of a rename to another directory.
+	to     uint64
+	toSet  []entry
+	synced uint64 // which of the two SyncDir has made durable; 0: none
 }
 
-func (c change) apply(to names) names {
-	to = slices.Clone(to)
-	for _, e := range c.set {
+// all are the entries of each directory that is changed.
+func (c change) all(yield func(dir uint64, set []entry) bool) {
+	if yield(c.dir, c.set) && c.to != 0 {
+		yield(c.to, c.toSet)
+	}
+}
+
+// syncDir notes that a directory became durable, and reports whether the change
+// did.
+func (c *change) syncDir(dir uint64) bool {
+	switch {
+	case c.to == 0:
+		return c.dir == dir
+	case c.dir != dir && c.to != dir:
+		return false
+	case c.synced != 0 && c.synced != dir:
+		return true
+	}
+	c.synced = dir
+	return false
+}
+
+func (n names) with(set []entry) names {
+	to := slices.Clone(n)
+	for _, e := range set {
 		i, found := to.find(e.name)
 		switch {
 		case e.ino == 0 && found:
@@ -276,9 +305,27 @@ func (d *Disk) two(op Op, a, b string, call func() error) error {
 
 // enter changes names of a directory at once, durable later.
 func (d *Disk) enter(dir *node, set ...entry) {
-	c := change{dir.ino, d.ticks, set}
-	dir.names = c.apply(dir.names)
+	d.pending = append(d.pending, change{dir: dir.ino, at: d.ticks, set: set})
+	dir.names = dir.names.with(set)
+}
+
+// move changes a name to one in another directory, or in the same, at once, durable
+// later.
+func (d *Disk) move(from, to place) error {
+	switch {
+	case from.dir == to.dir:
+		d.enter(from.dir, entry{from.base, 0}, entry{to.base, from.n.ino})
+		return nil
+	case from.dir.dev != to.dir.dev || from.n.live.mode.IsDir():
+		return unix.EXDEV
+	}
+	c := change{
+		dir: from.dir.ino, at: d.ticks, set: []entry{{from.base, 0}},
+		to: to.dir.ino, toSet: []entry{{to.base, from.n.ino}},
+	}
+	from.dir.names, to.dir.names = from.dir.names.with(c.set), to.dir.names.with(c.toSet)
 	d.pending = append(d.pending, c)
+	return nil
 }
 
 // links counts the names of an inode.
@@ -343,8 +390,8 @@ func (d *Disk) Put(name string, e Entry) error {
 			c := content{mode: e.Mode, uid: e.UID, gid: e.GID, mtime: e.Mtime.UnixNano(), xattrs: e.Xattrs, data: &blob{bytes: e.Data}}
 			d.nodes[e.Ino] = &node{ino: e.Ino, dev: p.dir.dev, live: c, safe: c}
 		}
-		c := change{dir: p.dir.ino, set: []entry{{p.base, e.Ino}}}
-		p.dir.names, p.dir.safeNames = c.apply(p.dir.names), c.apply(p.dir.safeNames)
+		set := []entry{{p.base, e.Ino}}
+		p.dir.names, p.dir.safeNames = p.dir.names.with(set), p.dir.safeNames.with(set)
 		return nil
 	})
 }
@@ -500,8 +547,6 @@ func (d *Disk) Rename(oldname, newname string) error {
 		switch {
 		case err != nil:
 			return err
-		case from.dir != to.dir:
-			return unix.EXDEV
 		case from.n == to.n:
 			return nil // rename(2): two names of one file stay
 		case to.n == nil:
@@ -512,8 +557,7 @@ func (d *Disk) Rename(oldname, newname string) error {
 		case len(to.n.names) > 0:
 			return unix.ENOTEMPTY
 		}
-		d.enter(from.dir, entry{from.base, 0}, entry{to.base, from.n.ino})
-		return nil
+		return d.move(from, to)
 	})
 }
 
@@ -524,13 +568,10 @@ func (d *Disk) RenameNoReplace(oldname, newname string) error {
 			return err
 		}
 		to, err := d.free(newname)
-		if err == nil && from.dir != to.dir {
-			err = unix.EXDEV
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			d.enter(from.dir, entry{from.base, 0}, entry{to.base, from.n.ino})
-		}
-		return err
+		return d.move(from, to)
 	})
 }
 
@@ -562,29 +603,33 @@ func (d *Disk) SyncDir(name string) error {
 			err = unix.ENOTDIR
 		}
 		if err == nil {
-			d.settle(func(c change) bool { return c.dir == p.n.ino })
+			d.settle(func(c *change) bool { return c.syncDir(p.n.ino) })
 		}
 		return err
 	})
 }
 
 // settle makes changes of names durable.
-func (d *Disk) settle(which func(change) bool) {
-	d.pending = slices.DeleteFunc(d.pending, func(c change) bool {
-		if !which(c) {
-			return false
+func (d *Disk) settle(which func(*change) bool) {
+	var left []change
+	for _, c := range d.pending {
+		if !which(&c) {
+			left = append(left, c)
+			continue
 		}
-		dir := d.nodes[c.dir]
-		dir.safeNames = c.apply(dir.safeNames)
-		return true
-	})
+		for dir, set := range c.all {
+			n := d.nodes[dir]
+			n.safeNames = n.safeNames.with(set)
+		}
+	}
+	d.pending = left
 }
 
 // SyncAll makes all that is there durable.
 func (d *Disk) SyncAll() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.settle(func(change) bool { return true })
+	d.settle(func(*change) bool { return true })
 	for _, n := range d.nodes {
 		if n != nil {
 			n.sync()
@@ -641,7 +686,7 @@ func (v *diskVolume) Sync() error {
 		if v.closed {
 			return os.ErrClosed
 		}
-		v.d.settle(func(c change) bool { return v.d.nodes[c.dir].dev == v.dev && c.at >= v.opened })
+		v.d.settle(func(c *change) bool { return v.d.nodes[c.dir].dev == v.dev && c.at >= v.opened })
 		for _, n := range v.d.nodes {
 			if n != nil && n.dev == v.dev && n.since >= v.opened {
 				n.sync()

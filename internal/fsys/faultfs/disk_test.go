@@ -188,12 +188,13 @@ func TestDiskLocks(t *testing.T) {
 	require.ErrorIs(t, first.Close(), os.ErrClosed)
 }
 
-func TestDiskKeepsNamesInTheirFolder(t *testing.T) {
+func TestDiskKeepsDirectoriesWhereTheyAre(t *testing.T) {
 	d := faultfs.NewDisk()
 	require.NoError(t, d.Mkdir("/d", 0o755))
+	require.NoError(t, d.Mkdir("/e", 0o755))
 	write(t, d, "/f", "text")
-	require.ErrorIs(t, d.Rename("/f", "/d/f"), unix.EXDEV)
-	require.ErrorIs(t, d.RenameNoReplace("/f", "/d/f"), unix.EXDEV)
+	require.ErrorIs(t, d.Rename("/d", "/e/d"), unix.EXDEV)
+	require.ErrorIs(t, d.RenameNoReplace("/d", "/e/d"), unix.EXDEV)
 	write(t, d, "/d/g", "text")
 	require.ErrorIs(t, d.Exchange("/f", "/d/g"), unix.EXDEV)
 	d.NoExchange = true

@@ -259,3 +259,9 @@ func (f *diskFile) Lock() error {
 		return nil
 	})
 }
+
+// LockRecord implements [fsys.File]. All open files of a disk are of one process,
+// so that nobody else has a lock.
+func (f *diskFile) LockRecord() (holder int, err error) {
+	return 0, f.do(LockRecord, func() error { return nil })
+}

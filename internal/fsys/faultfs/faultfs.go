@@ -293,3 +293,8 @@ func (f *file) SetXattr(name string, value []byte) error {
 }
 
 func (f *file) Lock() error { return f.do(Lock, 0, f.f.Lock) }
+
+func (f *file) LockRecord() (holder int, err error) {
+	err = f.do(LockRecord, 0, func() error { holder, err = f.f.LockRecord(); return err })
+	return holder, err
+}

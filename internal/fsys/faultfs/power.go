@@ -74,7 +74,7 @@ func (d *Disk) instant(files []unsyncedFile) [sha256.Size]byte {
 		}
 	}
 	for _, c := range d.pending {
-		b = fmt.Appendf(b, "%d %v ", c.dir, c.set)
+		b = fmt.Appendf(b, "%d %v %d %v ", c.dir, c.set, c.to, c.toSet)
 	}
 	for _, f := range files {
 		for _, v := range f.variants {
@@ -116,8 +116,10 @@ func (d *Disk) named() []bool {
 		}
 	}
 	for _, c := range d.pending {
-		for _, e := range c.set {
-			named[e.ino] = true
+		for _, set := range c.all {
+			for _, e := range set {
+				named[e.ino] = true
+			}
 		}
 	}
 	return named
@@ -240,9 +242,12 @@ func (d *Disk) cut(names []int, files []unsyncedFile, variants []int) *Disk {
 		}
 	}
 	for i, c := range d.pending {
-		if names[i] != 0 {
-			dir := after.nodes[c.dir]
-			dir.safeNames = c.apply(dir.safeNames)
+		if names[i] == 0 {
+			continue
+		}
+		for dir, set := range c.all {
+			n := after.nodes[dir]
+			n.safeNames = n.safeNames.with(set)
 		}
 	}
 	for i, f := range files {
