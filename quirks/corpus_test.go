@@ -37,6 +37,20 @@ func corpus(t testing.TB, folder string) []quirks.Source {
 	return all
 }
 
+// shipped are the documents that come with koweld.
+func shipped(t testing.TB) []quirks.Source {
+	paths, err := filepath.Glob("shipped/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	var all []quirks.Source
+	for _, p := range paths {
+		data, err := os.ReadFile(p)
+		require.NoError(t, err)
+		all = append(all, quirks.Source{File: filepath.Base(p), Data: data})
+	}
+	return all
+}
+
 // golden compares got with a file of testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
@@ -96,7 +110,7 @@ func FuzzParse(f *testing.F) {
 			f.Add(src.Data, src.Admin)
 		}
 	}
-	for _, src := range quirks.Shipped() {
+	for _, src := range shipped(f) {
 		f.Add(src.Data, false)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, admin bool) {

@@ -47,7 +47,7 @@ func newDeciding(q *Quirk, f *Facts, r *Record, s Stage) *deciding {
 	d := &deciding{q: q, f: f, r: r, s: s}
 	d.out.Stage = s
 	if q != nil {
-		d.out.Quirk, d.out.Title, d.out.File = q.Key(), q.Title, q.File
+		d.out.Quirk, d.out.Title, d.out.File, d.out.RetireAfter = q.Key(), q.Title, q.File, q.RetireAfter
 		if q.Off {
 			d.q = nil
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -371,15 +372,18 @@ func TestRelease(t *testing.T) {
 }
 
 func TestShippedQuirks(t *testing.T) {
-	for _, src := range quirks.Shipped() {
+	for _, src := range shipped(t) {
 		all, err := quirks.Parse(src, host)
 		require.NoError(t, err, src.File)
 		for _, q := range all {
 			assert.Equal(t, src.File, q.ID+".yaml")
 			assert.Equal(t, "koweld", q.Package)
 			assert.NotEmpty(t, q.RetireAfter, "%s goes some day", q.ID)
-			assert.True(t, q.IsRetired("2099-01-01"))
-			assert.False(t, q.IsRetired(q.RetireAfter))
+			d := quirks.Decide(q, known(), nil, quirks.Manual)
+			last, err := time.Parse(time.DateOnly, q.RetireAfter)
+			require.NoError(t, err)
+			assert.False(t, d.Retired(last))
+			assert.True(t, d.Retired(last.AddDate(0, 0, 1)))
 		}
 	}
 }
@@ -388,7 +392,7 @@ func TestShippedQuirks(t *testing.T) {
 func TestBaseFilesLib64(t *testing.T) {
 	was := quirks.Diversion{From: "/lib64", To: "/lib64.usr-is-merged", Package: "base-files"}
 	is := quirks.Diversion{From: "/lib64", To: "/.lib64.usr-is-merged", Package: "base-files"}
-	w := newWorld(t, quirks.Shipped()...)
+	w := newWorld(t, shipped(t)...)
 	w.os, w.merged, w.usr = quirks.OS{ID: "debian", Codename: "bookworm"}, true, "merged"
 	w.ship("base-files", "12.4+deb12u11", map[string]string{"/etc/debian_version": "12"})
 	w.ship("base-files", "13.8+deb13u1", map[string]string{"/etc/debian_version": "13"})
@@ -412,7 +416,7 @@ func TestBaseFilesLib64(t *testing.T) {
 
 // gzip's programs, which it has diverted for zutils, when zutils is gone.
 func TestZutilsOrphans(t *testing.T) {
-	w := newWorld(t, quirks.Shipped()...)
+	w := newWorld(t, shipped(t)...)
 	w.os, w.merged, w.usr = quirks.OS{ID: "debian", Codename: "trixie"}, true, "merged"
 	w.ship("zutils", "1.12-2", map[string]string{"/bin/zcat": "of zutils"})
 	w.ship("gzip", "1.13-1", map[string]string{"/usr/bin/zcat": "of gzip"})

@@ -1,13 +1,17 @@
 package quirks
 
+import "time"
+
 // Decision is what a quirk asks for now: wanted states, which may be so already,
 // and things to do once.
 type Decision struct {
 	Quirk string `json:"quirk"` // its key
 	Title string `json:"title,omitempty"`
 	File  string `json:"file,omitempty"`
-	Stage Stage  `json:"stage"`
-	State State  `json:"state"`
+	// RetireAfter is the day after which the quirk is of no use.
+	RetireAfter string `json:"retireAfter,omitempty"`
+	Stage       Stage  `json:"stage"`
+	State       State  `json:"state"`
 	// Why says in words why it is in that state.
 	Why   string  `json:"why"`
 	Scope *Reason `json:"scope,omitempty"`
@@ -96,6 +100,11 @@ type CleanupState struct {
 	At   []Stage `json:"at"`
 	Due  bool    `json:"due"` // its condition holds at this stage
 	When Reason  `json:"when"`
+}
+
+// Retired reports whether the quirk is of no use any more.
+func (d *Decision) Retired(now time.Time) bool {
+	return d.RetireAfter != "" && now.Format(time.DateOnly) > d.RetireAfter
 }
 
 // IsQuiet reports whether a decision asks for nothing that is not so already,

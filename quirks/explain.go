@@ -84,10 +84,13 @@ func (d *Decision) Lines() []string {
 		add("refuse the transaction: %s", text)
 	}
 	for _, c := range d.Cannot {
-		add("cannot %s: %s", c.Action, c.Require.decisive().detail())
+		add("cannot %s: %s", c.Action, c.Require.Sentence())
 	}
 	return all
 }
+
+// Sentence says what a requirement lacks.
+func (r Reason) Sentence() string { return r.decisive().detail() }
 
 // detail is a reason that names its condition.
 func (r Reason) detail() string {

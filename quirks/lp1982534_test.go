@@ -28,7 +28,7 @@ var lpDiversion = quirks.Diversion{From: oldHmac, To: newHmac}
 
 // newLP is a bionic system.
 func newLP(t testing.TB) *world {
-	w := newWorld(t, quirks.Shipped()...)
+	w := newWorld(t, shipped(t)...)
 	w.os = quirks.OS{ID: "ubuntu", Codename: "bionic", Version: "18.04"}
 	w.folders["/usr/lib/x86_64-linux-gnu"], w.folders["/lib/x86_64-linux-gnu"] = true, true
 	w.ship(hmac, bionic, map[string]string{oldHmac: "of bionic"})
@@ -400,7 +400,7 @@ func TestLibgcryptHmacOfAnother(t *testing.T) {
 // The other architectures of FIPS have their own folders; any other has no quirk.
 func TestLibgcryptHmacArchitectures(t *testing.T) {
 	for arch, tuple := range map[string]string{"s390x": "s390x-linux-gnu", "ppc64el": "powerpc64le-linux-gnu", "arm64": "aarch64-linux-gnu"} {
-		set, err := quirks.Load(quirks.Shipped(), quirks.Host{Arch: quirks.Arch{Name: arch, Multiarch: tuple}})
+		set, err := quirks.Load(shipped(t), quirks.Host{Arch: quirks.Arch{Name: arch, Multiarch: tuple}})
 		require.NoError(t, err)
 		q := set.Find("lp1982534-libgcrypt-hmac")
 		require.NotNil(t, q)

@@ -47,7 +47,7 @@ func keysOf(n *yaml.Node) []string {
 // key of the format, as its first line says.
 func TestManPageDescribesTheKeys(t *testing.T) {
 	var used []string
-	for _, src := range slices.Concat(corpus(t, "good"), quirks.Shipped()) {
+	for _, src := range slices.Concat(corpus(t, "good"), shipped(t)) {
 		var n yaml.Node
 		require.NoError(t, yaml.Unmarshal(src.Data, &n))
 		used = append(used, keysOf(&n)...)

@@ -38,11 +38,6 @@ func (q *Quirk) Key() string {
 	return q.ID + ":" + q.Arch
 }
 
-// IsRetired reports whether the day after which it is of no use is past.
-func (q *Quirk) IsRetired(today string) bool {
-	return q.RetireAfter != "" && today > q.RetireAfter
-}
-
 // Keep is the invariant: the actions hold exactly while the condition does.
 type Keep struct {
 	When Condition

@@ -153,8 +153,8 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	return unknown.Keep(data, r)
 }
 
-func (r Record) MarshalJSON() ([]byte, error) { return unknown.Merge(plainRecord(r), r.Unknown) }
-func (d Done) MarshalJSON() ([]byte, error)   { return unknown.Merge(plainDone(d), d.Unknown) }
+func (r Record) MarshalJSON() ([]byte, error)   { return unknown.Merge(plainRecord(r), r.Unknown) }
+func (d Done) MarshalJSON() ([]byte, error)     { return unknown.Merge(plainDone(d), d.Unknown) }
 func (d Diverted) MarshalJSON() ([]byte, error) { return unknown.Merge(plainDiverted(d), d.Unknown) }
 
 func (m Mirrored) MarshalJSON() ([]byte, error) { return unknown.Merge(plainMirrored(m), m.Unknown) }

@@ -73,7 +73,7 @@ func TestRecordOfAnUnreadableDocument(t *testing.T) {
 }
 
 func TestNeeds(t *testing.T) {
-	set, err := quirks.Load(quirks.Shipped(), host)
+	set, err := quirks.Load(shipped(t), host)
 	require.NoError(t, err)
 	n := set.Needs([]*quirks.Record{{Quirk: "gone", Done: []quirks.Done{
 		{Divert: &quirks.Diverted{From: "/q", To: "/r"}}, {Mirror: &quirks.Mirrored{From: "/s", To: "/t"}},
