@@ -30,10 +30,11 @@ func Decide(q *Quirk, f *Facts, r *Record, s Stage) Decision {
 }
 
 type deciding struct {
-	q *Quirk // nil if it is gone or switched off
-	f *Facts
-	r *Record // as it was; never nil
-	s Stage
+	q   *Quirk // nil if it is gone or switched off
+	off bool
+	f   *Facts
+	r   *Record // as it was; never nil
+	s   Stage
 	// next is the record as it is to be.
 	next *Record
 	out  Decision
@@ -49,7 +50,7 @@ func newDeciding(q *Quirk, f *Facts, r *Record, s Stage) *deciding {
 	if q != nil {
 		d.out.Quirk, d.out.Title, d.out.File, d.out.RetireAfter = q.Key(), q.Title, q.File, q.RetireAfter
 		if q.Off {
-			d.q = nil
+			d.q, d.off = nil, true
 		}
 	} else {
 		d.out.Quirk, d.out.Title, d.out.File = r.Quirk, r.Title, r.File
@@ -88,7 +89,10 @@ func (d *deciding) judge() {
 	if d.q == nil {
 		d.is = False
 		d.out.State, d.out.Why = Gone, "there is no such quirk any more"
-		if d.out.File != "" {
+		switch {
+		case d.off:
+			d.out.Why = fmt.Sprintf("%s has switched it off", d.out.File)
+		case d.out.File != "":
 			d.out.Why = fmt.Sprintf("%s does not have it any more", d.out.File)
 		}
 		return

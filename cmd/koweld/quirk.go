@@ -23,7 +23,7 @@ koweld-quirk(5).`,
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newQuirkListCommand(a), newQuirkExplainCommand(a))
+	cmd.AddCommand(newQuirkListCommand(a), newQuirkExplainCommand(a), newQuirkLintCommand(a))
 	return cmd
 }
 
