@@ -10,10 +10,12 @@ import (
 	"koweld/assemble/modsig"
 	"koweld/assemble/recipe"
 	"koweld/divert"
+	"koweld/internal/dpkg"
 	"koweld/internal/store"
 	"koweld/internal/txn"
 	"koweld/internal/unit"
 	"koweld/manifest"
+	"koweld/quirks"
 )
 
 // Exit codes are an interface: maintainer scripts branch on them. 2 is how a
@@ -86,10 +88,12 @@ func codeOf(err error) int {
 		return exitOpen
 	case is[*modsig.RejectedError](err), is[*assemble.SignatureError](err) && !is[*modsig.FormatError](err),
 		is[*assemble.SignerError](err), is[*assemble.KernelError](err), is[*unit.TargetError](err),
-		is[*divert.RefusedError](err), is[*divert.FormatError](err):
+		is[*divert.RefusedError](err), is[*divert.FormatError](err),
+		is[*unit.QuirkRefusedError](err), is[*unit.AbortError](err):
 		return exitRefused
 	case is[manifest.ErrorList](err), is[*manifest.Error](err), is[*manifest.NeedsError](err),
-		is[*modsig.FormatError](err), is[*recipe.FormatError](err), is[*recipe.NewerError](err):
+		is[*modsig.FormatError](err), is[*recipe.FormatError](err), is[*recipe.NewerError](err),
+		is[*quirks.ParseError](err), is[*quirks.NeedsError](err), is[*quirks.TwiceError](err), is[*dpkg.AptHookError](err):
 		return exitMalformed
 	case is[*store.LockedError](err):
 		return exitLocked

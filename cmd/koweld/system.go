@@ -51,6 +51,7 @@ func (a *app) system() (*unit.System, func(), error) {
 		Observe: a.observer(),
 	}
 	s.Multiarch = multiarch[s.Arch]
+	s.Tuple = func(arch string) string { return multiarch[arch] }
 	// A user may work in a root of their own.
 	if uid := os.Geteuid(); uid != 0 {
 		s.UID, s.GID = uid, os.Getegid()

@@ -63,3 +63,21 @@ func (db *DB) show(ctx context.Context, format string, pkgs ...string) ([][]stri
 	}
 	return all, nil
 }
+
+// InstancesOf is Instances for several packages at once, by name. One that dpkg
+// does not know is not in the answer.
+func (db *DB) InstancesOf(ctx context.Context, pkgs []string) (map[string][]Instance, error) {
+	all := make(map[string][]Instance)
+	for len(pkgs) > 0 {
+		n := min(batch, len(pkgs))
+		lines, err := db.show(ctx, "${Package}\t${Architecture}\t${db:Status-Status}\t${Version}", pkgs[:n]...)
+		if err != nil {
+			return nil, fmt.Errorf("cannot ask dpkg for the instances of packages: %w", err)
+		}
+		for _, f := range lines {
+			all[f[0]] = append(all[f[0]], Instance{Arch: f[1], Status: f[2], Version: f[3]})
+		}
+		pkgs = pkgs[n:]
+	}
+	return all, nil
+}

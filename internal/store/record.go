@@ -4,12 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"path"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+
+	"koweld/internal/unknown"
 )
 
 // State of a unit.
@@ -51,23 +51,23 @@ type Record struct {
 	Depmod    bool      `json:"depmod"`            // the index of Kernel knows the modules
 	// Initramfs is when the initramfs of Kernel is made anew; see
 	// manifest.After.
-	Initramfs string   `json:"initramfs,omitempty"`
-	Unknown   unknowns `json:"-"`
+	Initramfs string       `json:"initramfs,omitempty"`
+	Unknown   unknown.Keys `json:"-"`
 }
 
 // Provides says what a unit is an alternative for; see manifest.Provides.
 type Provides struct {
-	Group    string   `json:"group"`
-	Version  string   `json:"version,omitempty"`
-	Priority int64    `json:"priority,omitempty"`
-	Unknown  unknowns `json:"-"`
+	Group    string       `json:"group"`
+	Version  string       `json:"version,omitempty"`
+	Priority int64        `json:"priority,omitempty"`
+	Unknown  unknown.Keys `json:"-"`
 }
 
 // Manifest identifies what was declared.
 type Manifest struct {
-	Path    string   `json:"path"` // below the root
-	SHA256  string   `json:"sha256"`
-	Unknown unknowns `json:"-"`
+	Path    string       `json:"path"` // below the root
+	SHA256  string       `json:"sha256"`
+	Unknown unknown.Keys `json:"-"`
 }
 
 // File is a file that was placed.
@@ -88,8 +88,8 @@ type File struct {
 	Original *Original `json:"original,omitempty"`
 	// Parked is where the file is kept in the states Removed and Ready; "" if
 	// it was not there to be kept.
-	Parked  string   `json:"parked,omitempty"`
-	Unknown unknowns `json:"-"`
+	Parked  string       `json:"parked,omitempty"`
+	Unknown unknown.Keys `json:"-"`
 }
 
 // At is where the file is, or should be: at its path, or parked.
@@ -114,23 +114,23 @@ func ParkedName(pkg, name string) string {
 
 // Module says how a module came to be.
 type Module struct {
-	Name            string   `json:"name"`
-	ImageSHA256     string   `json:"image_sha256"`
-	ImageSize       int64    `json:"image_size"`
-	SignatureSHA256 string   `json:"signature_sha256"`
-	Engine          string   `json:"engine"`         // recipe, link, whole
-	Tool            string   `json:"tool,omitempty"` // e.g. GNU ld 2.40
-	Compress        string   `json:"compress"`
-	Signer          Signer   `json:"signer"`
-	Unknown         unknowns `json:"-"`
+	Name            string       `json:"name"`
+	ImageSHA256     string       `json:"image_sha256"`
+	ImageSize       int64        `json:"image_size"`
+	SignatureSHA256 string       `json:"signature_sha256"`
+	Engine          string       `json:"engine"`         // recipe, link, whole
+	Tool            string       `json:"tool,omitempty"` // e.g. GNU ld 2.40
+	Compress        string       `json:"compress"`
+	Signer          Signer       `json:"signer"`
+	Unknown         unknown.Keys `json:"-"`
 }
 
 // Signer is the certificate by which the signature was verified.
 type Signer struct {
-	Subject string   `json:"subject"`
-	SHA256  string   `json:"sha256"` // fingerprint of the DER certificate
-	KeyID   string   `json:"key_id"` // as the signature names it
-	Unknown unknowns `json:"-"`
+	Subject string       `json:"subject"`
+	SHA256  string       `json:"sha256"` // fingerprint of the DER certificate
+	KeyID   string       `json:"key_id"` // as the signature names it
+	Unknown unknown.Keys `json:"-"`
 }
 
 // Original is a saved file that removal gives back.
@@ -142,7 +142,7 @@ type Original struct {
 	GID     int               `json:"gid"`
 	Mtime   int64             `json:"mtime"`
 	Xattrs  map[string][]byte `json:"xattrs,omitempty"`
-	Unknown unknowns          `json:"-"`
+	Unknown unknown.Keys      `json:"-"`
 }
 
 // Mode is permission bits; in a record it is an octal string, as chmod takes.
@@ -199,63 +199,6 @@ func (r *Record) ModuleNames() []string {
 	return names
 }
 
-// unknowns are the keys that a later koweld wrote and this one does not know.
-// They are kept and written back.
-type unknowns map[string]json.RawMessage
-
-// keepUnknown notes the keys of a JSON object that v, the struct it was decoded
-// into, has no field for, and those of the structs within.
-func keepUnknown(data json.RawMessage, v reflect.Value) error {
-	switch {
-	case v.Kind() == reflect.Pointer && !v.IsNil():
-		return keepUnknown(data, v.Elem())
-	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
-		var items []json.RawMessage
-		if err := json.Unmarshal(data, &items); err != nil {
-			return err
-		}
-		for i := range min(len(items), v.Len()) {
-			if err := keepUnknown(items[i], v.Index(i)); err != nil {
-				return err
-			}
-		}
-	case v.Kind() == reflect.Struct:
-		var all unknowns
-		if err := json.Unmarshal(data, &all); err != nil {
-			return err
-		}
-		for i := range v.NumField() {
-			// The field of the unknown keys is tagged "-"; a key may be too.
-			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-			field, known := all[name]
-			if name == "-" || !known {
-				continue
-			}
-			delete(all, name)
-			if err := keepUnknown(field, v.Field(i)); err != nil {
-				return err
-			}
-		}
-		if len(all) > 0 {
-			v.FieldByName("Unknown").Set(reflect.ValueOf(all))
-		}
-	}
-	return nil
-}
-
-// merge encodes known, a struct, with the unknown keys after its own.
-func merge(known any, unknown unknowns) ([]byte, error) {
-	data, err := json.Marshal(known)
-	if err != nil || len(unknown) == 0 {
-		return data, err
-	}
-	rest, err := json.Marshal(maps.Clone(unknown)) // sorted by key
-	if err != nil {
-		return nil, err
-	}
-	return append(append(data[:len(data)-1], ','), rest[1:]...), nil
-}
-
 // The aliases drop the methods, so that encoding does not recurse.
 type (
 	plainRecord   Record
@@ -273,19 +216,19 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, (*plainRecord)(r)); err != nil {
 		return err
 	}
-	return keepUnknown(data, reflect.ValueOf(r).Elem())
+	return unknown.Keep(data, r)
 }
 
-func (r Record) MarshalJSON() ([]byte, error) { return merge(plainRecord(r), r.Unknown) }
+func (r Record) MarshalJSON() ([]byte, error) { return unknown.Merge(plainRecord(r), r.Unknown) }
 
-func (m Manifest) MarshalJSON() ([]byte, error) { return merge(plainManifest(m), m.Unknown) }
+func (m Manifest) MarshalJSON() ([]byte, error) { return unknown.Merge(plainManifest(m), m.Unknown) }
 
-func (p Provides) MarshalJSON() ([]byte, error) { return merge(plainProvides(p), p.Unknown) }
+func (p Provides) MarshalJSON() ([]byte, error) { return unknown.Merge(plainProvides(p), p.Unknown) }
 
-func (f File) MarshalJSON() ([]byte, error) { return merge(plainFile(f), f.Unknown) }
+func (f File) MarshalJSON() ([]byte, error) { return unknown.Merge(plainFile(f), f.Unknown) }
 
-func (m Module) MarshalJSON() ([]byte, error) { return merge(plainModule(m), m.Unknown) }
+func (m Module) MarshalJSON() ([]byte, error) { return unknown.Merge(plainModule(m), m.Unknown) }
 
-func (s Signer) MarshalJSON() ([]byte, error) { return merge(plainSigner(s), s.Unknown) }
+func (s Signer) MarshalJSON() ([]byte, error) { return unknown.Merge(plainSigner(s), s.Unknown) }
 
-func (o Original) MarshalJSON() ([]byte, error) { return merge(plainOriginal(o), o.Unknown) }
+func (o Original) MarshalJSON() ([]byte, error) { return unknown.Merge(plainOriginal(o), o.Unknown) }

@@ -40,6 +40,9 @@ type System struct {
 	Now   func() time.Time
 	// Arch and Multiarch are Debian's names for the architecture.
 	Arch, Multiarch string
+	// Tuple is the multiarch tuple of another architecture, "" if it is not known;
+	// nil: there is no other.
+	Tuple func(arch string) string
 	// UID and GID own what is placed: 0 and 0, but for a user's own root.
 	UID, GID int
 	// Procs and Memory (bytes) bound the modules welded at once.

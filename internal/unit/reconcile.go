@@ -1,0 +1,414 @@
+package unit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"koweld/divert"
+	"koweld/internal/fsys"
+	"koweld/internal/store"
+	"koweld/internal/txn"
+	"koweld/quirks"
+)
+
+// Reconciled is what became of a quirk.
+type Reconciled struct {
+	quirks.Decision
+	// Steps are those that were done, or in a dry run would be; none if all was so
+	// already.
+	Steps []string `json:"steps,omitempty"`
+	// Refused says why nothing was done although it is wanted; "" if it was.
+	Refused string `json:"refused,omitempty"`
+}
+
+// QuirkRefusedError says that what a quirk wants is not done.
+type QuirkRefusedError struct {
+	Quirk string
+	Why   string
+	Err   error // nil if the quirk itself requires what is not so
+}
+
+func (e *QuirkRefusedError) Error() string {
+	return fmt.Sprintf("cannot hold the quirk %s: %s", e.Quirk, e.Why)
+}
+
+func (e *QuirkRefusedError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *QuirkRefusedError) Hint() string {
+	var h interface{ Hint() string }
+	if errors.As(e.Err, &h) {
+		return h.Hint()
+	}
+	return "koweld quirk explain " + e.Quirk + " says what was found"
+}
+
+// AbortError says that a quirk refuses the transaction that begins.
+type AbortError struct {
+	Quirk, Text string
+}
+
+func (e *AbortError) Error() string {
+	return fmt.Sprintf("cannot let dpkg go on: %s (quirk %s)", e.Text, e.Quirk)
+}
+
+// Hint says what to do.
+func (e *AbortError) Hint() string { return "koweld quirk explain " + e.Quirk + " says why" }
+
+// Explain decides all quirks and does nothing.
+func (s *System) Explain(ctx context.Context, o Occasion) ([]Reconciled, error) {
+	set, err := s.loadQuirks(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	facts, _, err := s.quirkFacts(ctx, set, o)
+	if err != nil {
+		return nil, errors.Join(set.wrong, err)
+	}
+	var all []Reconciled
+	for _, d := range set.decide(facts, o.Stage) {
+		all = append(all, Reconciled{Decision: d})
+	}
+	return all, set.wrong
+}
+
+func (set *quirkSet) decide(f *quirks.Facts, stage quirks.Stage) []quirks.Decision {
+	return slices.DeleteFunc(set.Decide(f, set.records, stage), func(d quirks.Decision) bool { return set.damaged[d.Quirk] })
+}
+
+// Reconcile makes true what quirks want now: each in a transaction of its own,
+// with its record. All are tried; what is refused is a *QuirkRefusedError, and a
+// transaction of dpkg's that must not go on an *AbortError.
+//
+// Where all is so already no lock is taken. With DryRun nothing is done.
+func (s *System) Reconcile(ctx context.Context, o Occasion, opts Options) ([]Reconciled, error) {
+	all, err := s.reconcileAll(ctx, o, true)
+	open, openErr := s.txn().InFlight()
+	if opts.DryRun || openErr == nil && len(open) == 0 && !slices.ContainsFunc(all, changes) {
+		return all, err
+	}
+	locked := s.lockedWithDpkg
+	if db, err := s.dpkg(); err != nil {
+		return nil, err
+	} else if db == nil {
+		locked = s.locked
+	}
+	var changed []Reconciled
+	lockErr := locked(ctx, func() error {
+		changed, err = s.untilNothingIsLeft(ctx, o)
+		return nil
+	})
+	if lockErr != nil {
+		return nil, lockErr
+	}
+	return changed, err
+}
+
+// untilNothingIsLeft reconciles until there is nothing to do any more: what one
+// pass has moved another may have to move on.
+func (s *System) untilNothingIsLeft(ctx context.Context, o Occasion) (all []Reconciled, err error) {
+	const passes = 3
+	for range passes {
+		var now []Reconciled
+		now, err = s.reconcileAll(ctx, o, false)
+		more := err == nil && slices.ContainsFunc(now, changes)
+		if all = joinPasses(all, now); !more {
+			break
+		}
+	}
+	return all, err
+}
+
+// joinPasses adds what a pass did to what those before it have done.
+func joinPasses(before, now []Reconciled) []Reconciled {
+	for i := range now {
+		for _, b := range before {
+			if b.Quirk != now[i].Quirk {
+				continue
+			}
+			now[i].Steps = append(b.Steps, now[i].Steps...)
+			now[i].Say = append(b.Say, now[i].Say...)
+			now[i].Trigger = append(b.Trigger, now[i].Trigger...)
+		}
+	}
+	for _, b := range before { // of a quirk that is gone, and its record with it
+		if !slices.ContainsFunc(now, func(r Reconciled) bool { return r.Quirk == b.Quirk }) {
+			now = append(now, b)
+		}
+	}
+	return now
+}
+
+// changes reports whether there is something to do for a quirk.
+func changes(r Reconciled) bool { return len(r.Steps) > 0 || len(r.Trigger) > 0 || len(r.Say) > 0 }
+
+// reconcileAll decides all quirks and, unless it is only to plan, does what they
+// want.
+func (s *System) reconcileAll(ctx context.Context, o Occasion, plan bool) ([]Reconciled, error) {
+	set, err := s.loadQuirks(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	facts, _, err := s.quirkFacts(ctx, set, o)
+	if err != nil {
+		return nil, errors.Join(set.wrong, err)
+	}
+	var all []Reconciled
+	errs := []error{set.wrong}
+	for _, d := range set.decide(facts, o.Stage) {
+		r := Reconciled{Decision: d}
+		err := s.reconcile(ctx, &r, plan)
+		var refused *divert.RefusedError
+		if errors.As(err, &refused) {
+			err = &QuirkRefusedError{d.Quirk, refused.Error(), refused}
+			r.Refused = refused.Error()
+		}
+		errs = append(errs, err)
+		for _, c := range d.Cannot {
+			line := "cannot " + c.Action + ": " + c.Require.Sentence()
+			errs = append(errs, &QuirkRefusedError{Quirk: d.Quirk, Why: strings.TrimPrefix(line, "cannot ")})
+		}
+		for _, text := range d.Abort {
+			errs = append(errs, &AbortError{d.Quirk, text})
+		}
+		all = append(all, r)
+	}
+	return all, errors.Join(errs...)
+}
+
+// reconcile does what one quirk wants.
+func (s *System) reconcile(ctx context.Context, r *Reconciled, onlyPlan bool) error {
+	// A trigger is activated before it is on record that it was: to do so twice
+	// does no harm.
+	d := &r.Decision
+	p := &plan{}
+	if err := s.planQuirk(ctx, p, d); err != nil {
+		return err
+	}
+	for _, op := range p.ops {
+		r.Steps = append(r.Steps, op.String())
+	}
+	if err := s.planQuirkRecord(p, d); err != nil {
+		return err
+	}
+	if onlyPlan {
+		if len(r.Steps) == 0 && len(p.ops) > 0 {
+			r.Steps = []string{"note it"}
+		}
+		return nil
+	}
+	if db, err := s.dpkg(); err != nil {
+		return err
+	} else if db != nil {
+		for _, t := range d.Trigger {
+			if err := db.Activate(ctx, t); err != nil {
+				return err
+			}
+		}
+	}
+	if len(p.ops) == 0 {
+		return nil
+	}
+	c := &Change{Package: "quirk-" + strings.ReplaceAll(d.Quirk, ":", "-")}
+	if err := s.apply(ctx, nil, p, c); err != nil {
+		return err
+	}
+	for _, text := range c.Warnings {
+		s.observe(Event{Kind: Warning, Unit: d.Quirk, Detail: text})
+	}
+	return nil
+}
+
+// planQuirk plans what a decision wants.
+func (s *System) planQuirk(ctx context.Context, p *plan, d *quirks.Decision) error {
+	var wants []divert.Want
+	for _, w := range d.Wants {
+		wants = append(wants, divertWant(w))
+	}
+	if len(wants) > 0 {
+		st, err := s.Diversions(ctx, wants...)
+		if err != nil {
+			return err
+		}
+		for _, w := range wants {
+			steps, err := divert.Plan(st, w)
+			if err != nil {
+				return err
+			}
+			if err := s.addDivert(p, st, steps); err != nil {
+				return err
+			}
+			noteSteps(st, steps)
+		}
+	}
+	for _, m := range d.Mirrors {
+		if err := s.planMirror(p, m); err != nil {
+			return err
+		}
+	}
+	for _, r := range d.Remove {
+		if err := s.planRemoval(p, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func divertWant(w quirks.Want) divert.Want {
+	out := divert.Want{
+		From: w.From, To: w.To, Package: w.Package, Absent: w.Absent, NoMove: w.NoMove, Exact: w.Protected, Save: w.Save,
+	}
+	if w.Was != nil {
+		was := divert.Diversion(*w.Was)
+		out.Instead = &was
+	}
+	return out
+}
+
+// noteSteps notes in a state what steps do to dpkg's list, so that the next plan sees
+// it. What is moved is not followed: a second move of a file is refused when the
+// transaction finds it elsewhere.
+func noteSteps(st *divert.State, steps []divert.Step) {
+	for _, step := range steps {
+		switch {
+		case step.Record != nil:
+			st.Diversions = append(st.Diversions, *step.Record)
+		case step.Forget != nil:
+			st.Diversions = slices.DeleteFunc(st.Diversions, func(d divert.Diversion) bool { return d == *step.Forget })
+		}
+	}
+}
+
+// planMirror plans a second name of a file, or its end.
+func (s *System) planMirror(p *plan, m quirks.MirrorWant) error {
+	there, err := lstat(s.FS, m.To)
+	if err != nil {
+		return fmt.Errorf("cannot look at %s: %w", m.To, err)
+	}
+	if m.Absent {
+		if there != nil {
+			p.add(txn.Op{Kind: txn.Remove, Path: m.To, Was: txn.See(*there)}, source{})
+		}
+		return nil
+	}
+	info, err := s.FS.Lstat(m.From)
+	if err != nil {
+		return fmt.Errorf("cannot look at %s: %w", m.From, err)
+	}
+	src := source{copy: m.From}
+	if m.Link {
+		src = source{from: m.From, link: &store.File{SHA256: m.SHA256, Size: info.Size, Mtime: info.Mtime.UnixNano()}}
+	}
+	p.add(txn.Op{
+		Kind: txn.Place, Path: m.To, Mode: uint32(info.Mode.Perm()), UID: info.UID, GID: info.GID, Was: seen(there),
+	}, src)
+	return nil
+}
+
+// planRemoval plans the removal of a file. What the decision has proven of it is
+// looked at once more: that it is not the other name of the one that stays, and
+// the bytes of both.
+func (s *System) planRemoval(p *plan, r quirks.Removal) error {
+	info, err := s.FS.Lstat(r.Path)
+	if err != nil {
+		return fmt.Errorf("cannot look at %s: %w", r.Path, err)
+	}
+	mounted, err := s.FS.IsMount(r.Path)
+	if err != nil {
+		return fmt.Errorf("cannot look at %s: %w", r.Path, err)
+	}
+	if mounted {
+		return &txn.ChangedError{Path: r.Path}
+	}
+	if err := s.hasBytes(r.Path, r.SHA256); err != nil {
+		return err
+	}
+	if r.Keep != "" {
+		one, err := onePlace(s.FS, r.Path, r.Keep)
+		if err != nil {
+			return err
+		}
+		if one {
+			return &txn.ChangedError{Path: r.Path}
+		}
+		if err := s.hasBytes(r.Keep, r.KeepSHA256); err != nil {
+			return err
+		}
+	}
+	p.add(txn.Op{Kind: txn.Remove, Path: r.Path, Was: txn.See(info)}, source{})
+	return nil
+}
+
+// hasBytes makes sure that a file has the bytes that were measured; "" for what is
+// no file.
+func (s *System) hasBytes(name, sum string) error {
+	if sum == "" {
+		return nil
+	}
+	have, err := txn.Sum(s.FS, name)
+	if err != nil {
+		return fmt.Errorf("cannot read %s: %w", name, err)
+	}
+	if have != sum {
+		return &txn.ChangedError{Path: name}
+	}
+	return nil
+}
+
+// onePlace reports whether two names are one entry of one folder.
+func onePlace(fsx fsys.FS, a, b string) (bool, error) {
+	if path.Base(a) != path.Base(b) {
+		return false, nil
+	}
+	x, err := fsx.Stat(path.Dir(a))
+	if err != nil {
+		return false, fmt.Errorf("cannot look at %s: %w", path.Dir(a), err)
+	}
+	y, err := fsx.Stat(path.Dir(b))
+	if err != nil {
+		return false, fmt.Errorf("cannot look at %s: %w", path.Dir(b), err)
+	}
+	return x.SameFile(y), nil
+}
+
+// planQuirkRecord plans the record of a quirk, if it is not so already.
+func (s *System) planQuirkRecord(p *plan, d *quirks.Decision) error {
+	name := quirkRecordPath(d.Quirk)
+	there, err := lstat(s.FS, name)
+	if err != nil {
+		return fmt.Errorf("cannot look at %s: %w", name, err)
+	}
+	if d.Record == nil {
+		if there != nil {
+			p.add(txn.Op{Kind: txn.Remove, Path: name, Was: txn.See(*there)}, source{})
+		}
+		return nil
+	}
+	data, err := quirks.EncodeRecord(d.Record)
+	if err != nil {
+		return err
+	}
+	if there != nil {
+		old, err := fsys.ReadFile(s.FS, name, fileLimit)
+		if err != nil {
+			return fmt.Errorf("cannot read %s: %w", name, err)
+		}
+		if string(old) == string(data) {
+			return nil
+		}
+	}
+	for _, dir := range []string{StateDir, quirkRecords} {
+		if _, err := s.FS.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			p.add(txn.Op{Kind: txn.Mkdir, Path: dir, Mode: 0o755}, source{})
+		} else if err != nil {
+			return fmt.Errorf("cannot look at %s: %w", dir, err)
+		}
+	}
+	p.add(txn.Op{Kind: txn.Place, Path: name, Mode: 0o644, UID: s.UID, GID: s.GID, Was: seen(there)}, source{state: dataFile, data: data})
+	return nil
+}

@@ -1,0 +1,170 @@
+package quirks
+
+import (
+	"fmt"
+	"slices"
+)
+
+// undoAllBut takes back what is on record but for some, which are to be on record
+// afterwards.
+func (d *deciding) undoAllBut(stay []Done) {
+	d.next.Done = stay
+	all := true
+	var said []Done
+	for i := len(d.r.Done) - 1; i >= 0; i-- { // the last that was done first
+		done := d.r.Done[i]
+		switch {
+		case done.Divert != nil:
+			if slices.ContainsFunc(stay, func(o Done) bool {
+				return o.Divert != nil && o.Divert.diversion() == done.Divert.diversion()
+			}) {
+				continue
+			}
+			if !d.undivert(done.Divert) {
+				all = false
+				d.next.Done = append(d.next.Done, done)
+			}
+		case done.Mirror != nil:
+			if slices.ContainsFunc(stay, func(o Done) bool { return o.Mirror != nil && o.Mirror.To == done.Mirror.To }) {
+				continue
+			}
+			if !d.unmirror(done.Mirror) {
+				all = false
+				d.next.Done = append(d.next.Done, done)
+			}
+		case done.Said != nil:
+			said = append(said, done)
+		default: // of a later koweld
+			d.next.Done = append(d.next.Done, done)
+		}
+	}
+	if !all {
+		d.next.Done = append(d.next.Done, said...) // it has not come to its end
+	}
+}
+
+// undivert ends a diversion; false if it cannot be known whether it is there.
+func (d *deciding) undivert(was *Diverted) bool {
+	if !d.f.Diversions.Known {
+		d.unsure("what is diverted is known", d.f.Diversions.why())
+		return false
+	}
+	have, is := d.f.from(was.From)
+	if !is || have != was.diversion() {
+		return true // somebody has ended it
+	}
+	d.out.Wants = append(d.out.Wants, Want{
+		From: was.From, To: was.To, Package: was.Package, Absent: true, Protected: was.Protected,
+		NoMove: was.Target != MoveBack, Save: was.Target == MoveBack,
+	})
+	d.ended = append(d.ended, have)
+	whose := d.whose(was.From, was.Package)
+	if sum := d.digest(was.To); was.Target == DeleteOrphan && sum != "" {
+		d.leave(Left{Path: was.To, SHA256: sum, Package: whose.Package, Version: whose.Version})
+	}
+	// A file of the version that is there still was never stale.
+	if was.Stale == DeleteOrphan && was.Behind != "" && was.Behind == d.digest(was.From) &&
+		(whose.Version == "" || whose.Version != was.Version) {
+		d.leave(Left{Path: was.From, SHA256: was.Behind, Package: whose.Package, Version: whose.Version})
+	}
+	return true
+}
+
+// leave notes a file.
+func (d *deciding) leave(l Left) {
+	if !slices.ContainsFunc(d.next.Left, func(o Left) bool { return o.Path == l.Path }) {
+		d.next.Left = append(d.next.Left, l)
+	}
+}
+
+// whose is the package that ships a name and does not hold its diversion.
+func (d *deciding) whose(name, holder string) Owner {
+	for _, o := range d.f.Paths[name].Owners.Value {
+		if o.As == name && (holder == "" || o.Package != holder) {
+			return o
+		}
+	}
+	return Owner{}
+}
+
+func (d *deciding) unsure(text, why string) {
+	d.out.State, d.out.Why = Unsure, text+": "+why
+}
+
+// left looks at the files that diversions left behind.
+func (d *deciding) left() {
+	after := d.after()
+	var stay []Left
+	for _, l := range d.next.Left {
+		switch fate, why := d.fate(after, l); fate {
+		case waits:
+			stay = append(stay, l)
+		case orphan:
+			d.out.Remove = append(d.out.Remove, Removal{Path: l.Path, SHA256: l.SHA256, Why: why})
+		case forgotten:
+			if why != "" {
+				d.out.Say = append(d.out.Say, Message{"info", why})
+			}
+		}
+	}
+	d.next.Left = stay
+}
+
+// What becomes of a file that was left behind.
+type leftFate int
+
+const (
+	waits     leftFate = iota // it may be of use, or it is not known
+	orphan                    // nobody has it
+	forgotten                 // it is somebody's, or not there
+)
+
+func (d *deciding) fate(after *Facts, l Left) (leftFate, string) {
+	for _, w := range d.out.Wants {
+		if !w.Absent && (w.From == l.Path || w.To == l.Path) {
+			return forgotten, ""
+		}
+	}
+	p := d.f.Paths[l.Path]
+	if !p.Kind.Known || !p.Owners.Known || !after.Diversions.Known {
+		return waits, ""
+	}
+	switch p.Kind.Value {
+	case NoFile:
+		return forgotten, ""
+	case File:
+	default:
+		return forgotten, l.Path + " is no file any more, and stays"
+	}
+	if _, is := after.to(l.Path); is {
+		return forgotten, ""
+	}
+	if owners := after.undiverted(p.Owners.Value); len(owners) > 0 {
+		if slices.ContainsFunc(owners, func(o Owner) bool { return o.Package == l.Package && o.Version == l.Version }) {
+			return waits, ""
+		}
+		return forgotten, ""
+	}
+	if d.isThere(l.Package, l.Version) || !d.s.IsAtRest() || !p.SHA256.Known {
+		return waits, ""
+	}
+	if p.SHA256.Value != l.SHA256 {
+		return forgotten, l.Path + " has been changed, and stays"
+	}
+	why := "nobody has it"
+	if l.Package != "" {
+		why = fmt.Sprintf("it was that of %s %s, which is gone", l.Package, l.Version)
+	}
+	return orphan, why
+}
+
+// isThere reports whether a package may be there in a version.
+func (d *deciding) isThere(pkg, version string) bool {
+	if pkg == "" {
+		return false
+	}
+	f := d.f.Packages[pkg]
+	return !f.Known || slices.ContainsFunc(f.Value, func(i Instance) bool {
+		return i.hasFiles() && (i.Version == version || i.Status == "half-installed")
+	})
+}
