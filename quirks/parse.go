@@ -21,6 +21,20 @@ type Source struct {
 	// Admin says that the administrator wrote it: it may hold local diversions,
 	// and its quirks take the place of others of the same id.
 	Admin bool
+	// Carried says that a release upgrader brought it along: its quirks take the
+	// place of those that packages have shipped.
+	Carried bool
+}
+
+// rank orders documents: those of a higher one take the place of others.
+func (s *Source) rank() int {
+	switch {
+	case s.Admin:
+		return 2
+	case s.Carried:
+		return 1
+	}
+	return 0
 }
 
 // Host is what variables stand for.

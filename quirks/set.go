@@ -16,15 +16,16 @@ type Set struct {
 }
 
 // Load reads documents, in their order. A quirk of the administrator takes the
-// place of another of the same id; two others of one id are an error. What can be
+// place of another of the same id, and one that is carried that of a shipped one;
+// two others of one id are an error. What can be
 // read is in the set, whatever the error, which joins those of each document.
 func Load(all []Source, host Host) (*Set, error) {
 	set := new(Set)
 	var errs []error
 	by := map[string]*Quirk{} // by key
-	for _, admin := range []bool{false, true} {
+	for rank := range 3 {
 		for _, src := range all {
-			if src.Admin != admin {
+			if src.rank() != rank {
 				continue
 			}
 			quirks, err := Parse(src, host)
@@ -33,7 +34,7 @@ func Load(all []Source, host Host) (*Set, error) {
 				set.Unreadable = append(set.Unreadable, src.File)
 				continue
 			}
-			errs = append(errs, set.add(by, quirks, admin))
+			errs = append(errs, set.add(by, quirks, rank > 0))
 		}
 	}
 	for _, q := range by {
@@ -43,8 +44,8 @@ func Load(all []Source, host Host) (*Set, error) {
 	return set, errors.Join(errs...)
 }
 
-func (s *Set) add(by map[string]*Quirk, quirks []*Quirk, admin bool) error {
-	if admin { // one of his is for all architectures, or he says so
+func (s *Set) add(by map[string]*Quirk, quirks []*Quirk, replace bool) error {
+	if replace { // by one for all architectures, or it says so
 		for _, q := range quirks {
 			for key, old := range by {
 				if old.ID == q.ID && old.File != q.File {

@@ -24,6 +24,18 @@ func TestTheAdministratorGoesFirst(t *testing.T) {
 	assert.Nil(t, set.Find("c"))
 }
 
+func TestWhatAnUpgraderBringsGoesBeforeWhatIsShipped(t *testing.T) {
+	brought := doc("/tmp/a.yaml", "a", says, false)
+	brought.Carried = true
+	set, err := quirks.Load([]quirks.Source{brought, doc("/usr/a.yaml", "a", says, false), doc("/usr/b.yaml", "b", says, false)}, host)
+	require.NoError(t, err)
+	require.Len(t, set.Quirks, 2)
+	assert.Equal(t, "/tmp/a.yaml", set.Find("a").File)
+	set, err = quirks.Load([]quirks.Source{doc("/etc/a.yaml", "a", says, true), brought}, host)
+	require.NoError(t, err)
+	assert.Equal(t, "/etc/a.yaml", set.Find("a").File)
+}
+
 func TestTheAdministratorSwitchesOffEveryArchitecture(t *testing.T) {
 	each := "    each_architecture: true\n" + says
 	set, err := quirks.Load([]quirks.Source{doc("/usr/a.yaml", "a", each, false)}, host)

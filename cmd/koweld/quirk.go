@@ -63,7 +63,7 @@ decided as on another occasion.`,
 
 // decided prints the decisions about some quirks; no names are all.
 func (a *app) decided(cmd *cobra.Command, flags *occasionFlags, text func(*unit.Reconciled), names []string) error {
-	o, err := flags.occasion()
+	o, err := flags.occasion(a)
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func (a *app) reconcile(cmd *cobra.Command, flags *occasionFlags, hook bool) err
 	if hook && !cmd.Flags().Changed("stage") {
 		flags.stage = string(quirks.PreUnpack)
 	}
-	o, err := flags.occasion()
+	o, err := flags.occasion(a)
 	if err != nil {
 		return err
 	}
@@ -152,6 +152,7 @@ func (a *app) printReconciled(all []unit.Reconciled, hook bool) {
 // occasionFlags say on which occasion quirks are decided.
 type occasionFlags struct {
 	stage, upgrade      string
+	quirks              string
 	incoming, candidate []string
 	takeBack            bool
 }
@@ -165,12 +166,19 @@ func (o *occasionFlags) addTo(cmd *cobra.Command) {
 	flags.StringVar(&o.stage, "stage", string(quirks.Manual), "the occasion, a `STAGE`: "+strings.Join(words, ", "))
 	flags.StringArrayVar(&o.incoming, "incoming", nil, "a `PACKAGE=VERSION` that is going to be unpacked, or PACKAGE= that goes")
 	flags.StringArrayVar(&o.candidate, "candidate", nil, "the same of a package that an upgrader has marked: `PACKAGE=VERSION`")
+	flags.StringVar(&o.quirks, "quirks", "", "the folder `DIR` of quirks that a release upgrader brings along; they are kept while something is on record of them")
 	flags.StringVar(&o.upgrade, "upgrade", "", "the releases of an upgrade that is under way, `FROM:TO`")
 	_ = cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 
-func (o *occasionFlags) occasion() (unit.Occasion, error) {
+func (o *occasionFlags) occasion(a *app) (unit.Occasion, error) {
 	out := unit.Occasion{TakeBack: o.takeBack}
+	if o.quirks != "" {
+		var err error
+		if out.Carried, err = a.belowRoot("the folder", o.quirks); err != nil {
+			return out, err
+		}
+	}
 	for _, s := range quirks.Stages {
 		if string(s) == o.stage {
 			out.Stage = s

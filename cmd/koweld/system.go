@@ -119,30 +119,39 @@ func debianArch(dpkg string) string {
 // manifestArgs turns paths of the caller into paths below the root. Names of
 // packages stay as they are.
 func (a *app) manifestArgs(args []string) ([]string, error) {
-	root, err := realpath(a.root)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the root %s: %w", a.root, cause(err))
-	}
 	below := make([]string, len(args))
 	for i, arg := range args {
 		if !isPath(arg) {
 			below[i] = arg
 			continue
 		}
-		path, err := realpath(arg)
-		if err != nil {
-			return nil, fmt.Errorf("cannot find manifest %s: %w", arg, cause(err))
+		var err error
+		if below[i], err = a.belowRoot("manifest", arg); err != nil {
+			return nil, err
 		}
-		rel, err := filepath.Rel(root, path)
-		if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
-			return nil, &usageError{
-				err:  fmt.Errorf("cannot use manifest %s: it is not below the root %s", arg, root),
-				hint: "what a package installs lies in the root; give another with --root",
-			}
-		}
-		below[i] = filepath.Join("/", rel)
 	}
 	return below, nil
+}
+
+// belowRoot turns a path of the caller, of something that is called what, into one
+// below the root.
+func (a *app) belowRoot(what, arg string) (string, error) {
+	root, err := realpath(a.root)
+	if err != nil {
+		return "", fmt.Errorf("cannot open the root %s: %w", a.root, cause(err))
+	}
+	path, err := realpath(arg)
+	if err != nil {
+		return "", fmt.Errorf("cannot find %s %s: %w", what, arg, cause(err))
+	}
+	rel, err := filepath.Rel(root, path)
+	if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
+		return "", &usageError{
+			err:  fmt.Errorf("cannot use %s %s: it is not below the root %s", what, arg, root),
+			hint: "what a package installs lies in the root; give another with --root",
+		}
+	}
+	return filepath.Join("/", rel), nil
 }
 
 // cause is an error without the path, for a message that names it already.

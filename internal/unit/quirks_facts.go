@@ -28,6 +28,9 @@ type Occasion struct {
 	Incoming, Candidate quirks.Changes
 	// Upgrade is what a release upgrader has said; nil if nothing was.
 	Upgrade *quirks.Upgrade
+	// Carried is a folder of quirks that a release upgrader brings along; "" if it
+	// brings none.
+	Carried string
 	// TakeBack decides as if there were no quirk: all that was done is taken back.
 	TakeBack bool
 }

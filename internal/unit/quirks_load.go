@@ -19,7 +19,8 @@ const (
 	AdminQuirksDir = "/etc/koweld/quirks.d"
 )
 
-// quirkRecords is the folder of the records of quirks.
+// quirkRecords is the folder of the records of quirks, and of the documents that a
+// release upgrader has brought along.
 const quirkRecords = StateDir + "/quirks"
 
 // quirkSet is what is known of the quirks of a system before anything is measured.
@@ -44,19 +45,31 @@ func (s *System) loadQuirks(ctx context.Context, o Occasion) (*quirkSet, error) 
 	}
 	unreadable := []string{}
 	var errs []error
-	for _, dir := range []string{QuirksDir, AdminQuirksDir} {
+	brought := map[string]bool{} // by base name
+	for _, dir := range []string{QuirksDir, o.Carried, quirkRecords, AdminQuirksDir} {
+		if dir == "" {
+			continue
+		}
 		names, err := s.quirkFiles(dir)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range names {
+			if dir == quirkRecords && brought[path.Base(name)] {
+				continue // it is brought again
+			}
+			if dir == o.Carried {
+				brought[path.Base(name)] = true
+			}
 			data, err := s.readInput(name)
 			if err != nil {
 				unreadable = append(unreadable, name)
 				errs = append(errs, &QuirksError{Path: name, Err: err})
 				continue
 			}
-			sources = append(sources, quirks.Source{File: name, Data: data, Admin: dir == AdminQuirksDir})
+			sources = append(sources, quirks.Source{
+				File: name, Data: data, Admin: dir == AdminQuirksDir, Carried: dir == o.Carried || dir == quirkRecords,
+			})
 		}
 	}
 	host, err := s.quirkHost(ctx)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -89,7 +88,12 @@ func (set *quirkSet) decide(f *quirks.Facts, stage quirks.Stage) []quirks.Decisi
 func (s *System) Reconcile(ctx context.Context, o Occasion, opts Options) ([]Reconciled, error) {
 	all, err := s.reconcileAll(ctx, o, true)
 	open, openErr := s.txn().InFlight()
-	if opts.DryRun || openErr == nil && len(open) == 0 && !slices.ContainsFunc(all, changes) {
+	kept, keptErr := s.planCarried(o)
+	ended, endedErr := s.planEnded(o)
+	if err := errors.Join(keptErr, endedErr); err != nil {
+		return nil, err
+	}
+	if opts.DryRun || openErr == nil && len(open) == 0 && len(kept.ops)+len(ended.ops) == 0 && !slices.ContainsFunc(all, changes) {
 		return all, err
 	}
 	locked := s.lockedWithDpkg
@@ -100,8 +104,11 @@ func (s *System) Reconcile(ctx context.Context, o Occasion, opts Options) ([]Rec
 	}
 	var changed []Reconciled
 	lockErr := locked(ctx, func() error {
+		if err := s.applyCarried(ctx, s.planCarried, o); err != nil {
+			return err
+		}
 		changed, err = s.untilNothingIsLeft(ctx, o)
-		return nil
+		return s.applyCarried(ctx, s.planEnded, o)
 	})
 	if lockErr != nil {
 		return nil, lockErr
@@ -402,12 +409,8 @@ func (s *System) planQuirkRecord(p *plan, d *quirks.Decision) error {
 			return nil
 		}
 	}
-	for _, dir := range []string{StateDir, quirkRecords} {
-		if _, err := s.FS.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-			p.add(txn.Op{Kind: txn.Mkdir, Path: dir, Mode: 0o755}, source{})
-		} else if err != nil {
-			return fmt.Errorf("cannot look at %s: %w", dir, err)
-		}
+	if err := s.planQuirkFolders(p); err != nil {
+		return err
 	}
 	p.add(txn.Op{Kind: txn.Place, Path: name, Mode: 0o644, UID: s.UID, GID: s.GID, Was: seen(there)}, source{state: dataFile, data: data})
 	return nil
