@@ -27,7 +27,8 @@ find_kernel() {
 	[[ -n $image ]] || return
 	kernel=${image#linux-image-}
 	kernel_packages=("$image")
-	[[ $1 != 7 ]] || kernel_packages=("linux-base/trixie-backports" "linux-modules-$kernel" "linux-binary-$kernel" "$image")
+	[[ $1 != 7 ]] ||
+		kernel_packages=(linux-base/trixie-backports "linux-base-$kernel" "linux-modules-$kernel" "linux-binary-$kernel" "$image")
 }
 
 # base RELEASE: a system with all that a kernel depends on, with systemd and without
@@ -69,26 +70,28 @@ inside() {
 		DEBIAN_FRONTEND=noninteractive "$@"
 }
 
-# dpkg_install FOLDER DEB...: dpkg installs them in the system there. A kernel's
-# initramfs, which only those want that boot with it, is not made if no_initramfs is
-# set.
+# dpkg_install FOLDER DEB...: dpkg installs them in the system there.
 dpkg_install() {
 	local root=$1 code=0
 	shift
 	mkdir -p "$root/tmp/debs"
 	cp "$@" "$root/tmp/debs" || return
-	inside "$root" ${no_initramfs:+INITRD=No} sh -c 'exec dpkg --force-unsafe-io -i /tmp/debs/*.deb' || code=$?
+	inside "$root" sh -c 'exec dpkg --force-unsafe-io -i /tmp/debs/*.deb' || code=$?
 	rm -r "$root/tmp/debs"
 	return "$code"
 }
 
-# kernel_root FOLDER NAME: a system with that kernel, which find_kernel has found. It
-# is kept, since unpacking a kernel and its depmod take a while.
+# kernel_root FOLDER: a system with the kernel that find_kernel has found. It is kept,
+# since unpacking a kernel and its depmod take a while. By apt, as a kernel in several
+# packages has a Pre-Depends, which dpkg does not put in order.
 kernel_root() {
 	local kept=$cache/root-$kernel.tar debs
 	if [[ ! -s $kept ]]; then
 		download "$release" "${kernel_packages[@]}" && new_root "$1" "$release" || return
-		no_initramfs=yes dpkg_install "$1" "${debs[@]}" >&2 || return
+		mkdir "$1/tmp/debs" && cp "${debs[@]}" "$1/tmp/debs" || return
+		inside "$1" sh -c 'INITRD=No exec apt-get -qy --no-install-recommends \
+			-o Dpkg::Options::=--force-unsafe-io install /tmp/debs/*.deb' >&2 || return
+		rm -r "$1/tmp/debs"
 		leave "$1" && tar -c -C "$1" -f "$kept.part" . && mv "$kept.part" "$kept" || return
 	else
 		mkdir "$1" && tar -x -C "$1" -f "$kept" || return

@@ -72,6 +72,7 @@ mount -t tmpfs none "$top" || exit 1
 logs=$cache/log
 rm -rf --one-file-system "$logs"
 table=$top/table
+: >"$table"
 
 chapter() { printf '\n# %s\n' "$*"; }
 
