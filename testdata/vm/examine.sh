@@ -127,7 +127,7 @@ does() {
 
 end_of() {
 	contents "$1" | grep -v -e '\.dpkg-new$' -e 'var/lib/koweld/packages/.*\.json'
-	chroot "$1" koweld status
+	timeout 300 chroot "$1" koweld status
 }
 
 # examine ROOT: all of it, for a root whose journal the file system has replayed. What
@@ -145,7 +145,7 @@ examine() {
 
 	# Each by itself may need the other: a package that must be installed again cannot
 	# be configured.
-	chroot "$root" dpkg --configure -a >"$mine/configure" 2>&1 </dev/null || echo "$point" >>"$mine/not-configured"
+	timeout 300 chroot "$root" dpkg --configure -a >"$mine/configure" 2>&1 </dev/null || echo "$point" >>"$mine/not-configured"
 	judge "$root" "configure" "$old" "$new"
 
 	# From here on a root goes the way of any other that looks the same, but for the times in
@@ -156,7 +156,7 @@ examine() {
 	does "$root" "again" sh -c "$action"
 	judge "$root" "again" "$new"
 	does "$root" "verify" koweld verify
-	audit=$(chroot "$root" dpkg --audit 2>&1)
+	audit=$(timeout 300 chroot "$root" dpkg --audit 2>&1)
 	[[ -z $audit ]] || violation "dpkg --audit: $audit"
 	[[ -z $(find "$root/var/lib/koweld/journal" -type f 2>/dev/null) ]] || violation "a journal is left"
 }

@@ -31,6 +31,14 @@ find_kernel() {
 		kernel_packages=(linux-base/trixie-backports "linux-base-$kernel" "linux-modules-$kernel" "linux-binary-$kernel" "$image")
 }
 
+# at_hand NAME: what a test of that kernel downloads is here, or comes in time. CI does
+# without the test where the archive is too slow: nothing that is tried needs it later.
+at_hand() {
+	local debs limit=120 bootstrap_limit=400
+	find_kernel "$1" && download "$release" "${kernel_packages[@]}" && base "$release" &&
+		need "/usr/src/linux-headers-$kernel/Makefile=linux-headers-$kernel"
+}
+
 # base RELEASE: a system with all that a kernel depends on, with systemd and without
 # a kernel, as $cache/RELEASE.tar.
 base() {
@@ -38,7 +46,7 @@ base() {
 	need mmdebstrap=mmdebstrap || return
 	echo "making a Debian $1" >&2
 	rm -f "$cache/$1.tar.part"
-	timeout 1800 mmdebstrap --quiet --format=tar --variant=apt \
+	limit=${bootstrap_limit:-1800} retry mmdebstrap --quiet --format=tar --variant=apt \
 		--include=systemd-sysv,udev,kmod,initramfs-tools,linux-base,zstd,xz-utils \
 		"$1" "$cache/$1.tar.part" "deb [signed-by=$keyring] http://deb.debian.org/debian $1 main" || return
 	mv "$cache/$1.tar.part" "$cache/$1.tar"
