@@ -51,7 +51,7 @@ lists() {
 	sources "$1" >"$state/sources.list"
 	echo "reading the lists of $1" >&2
 	private "$1"
-	retry apt-get "${options[@]}" update
+	retry apt-get "${options[@]}" update || return
 	touch "$state/updated"
 }
 
@@ -79,7 +79,7 @@ download() {
 			rm -rf "$folder.part"
 			mkdir -p "$folder.part"
 			echo "downloading $package" >&2
-			(cd "$folder.part" && retry apt-get "${options[@]}" download "$package")
+			(cd "$folder.part" && retry apt-get "${options[@]}" download "$package") || return
 			mv "$folder.part" "$folder"
 		fi
 		debs+=("$folder"/*.deb)
@@ -97,7 +97,7 @@ closure() {
 	rm -rf "$folder.debs"
 	mkdir -p "$folder.debs/partial"
 	retry apt-get "${options[@]}" -y --no-install-recommends --download-only \
-		-o Dir::Cache::Archives="$folder.debs" install "$@"
+		-o Dir::Cache::Archives="$folder.debs" install "$@" || return
 	unpack "$folder" "$folder.debs"/*.deb
 	rm -r "$folder.debs"
 }

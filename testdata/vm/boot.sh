@@ -134,6 +134,7 @@ qemu=''
 after_begin() { sed '0,/^vm: begin\r*$/d' "$1"; }
 
 touch "$log/output" "$log/result"
+begun=$(grep -cx 'vm: begin' "$log/output") || begun=0
 after_begin "$log/output" >"$work/output"
 cp "$work/output" "$log/output"
 cat "$log/output"
@@ -141,6 +142,7 @@ result=$(after_begin "$log/result" | sed -n 's/^vm: //p' | tail -n 1)
 case $code:$result in
 124:* | 137:*) code=124 result="time is up after $limit seconds" ;;
 *:"result "*)
+	((begun > 0)) || die "the guest's output has no beginning"
 	code=${result#result }
 	((code <= 123)) || code=123
 	exit "$code"

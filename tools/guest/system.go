@@ -96,13 +96,14 @@ func mountAll() error {
 			return err
 		}
 	}
-	// What the firmware has written to the ports comes before this.
+	// What the firmware has written to the ports comes before this; it may end within
+	// a line.
 	for _, port := range []string{"/dev/ttyS1", "/dev/ttyS2"} {
 		out, err := serial(port)
 		if err != nil {
 			return err
 		}
-		_, err = out.WriteString("vm: begin\n")
+		_, err = out.WriteString("\nvm: begin\n")
 		if closeErr := out.Close(); err == nil {
 			err = closeErr
 		}
