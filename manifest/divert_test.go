@@ -67,7 +67,8 @@ func TestDivertsThatFollowEachOther(t *testing.T) {
 		{"at the same time", "from: /usr/bin/x, until: 2-1.1", "from: /usr/bin/x, since: 2-1", true},
 		{"nobody knows when", "from: /usr/bin/x, until: 2-1", "from: /usr/bin/x", true},
 		{"not at all", "from: /usr/bin/x, since: 2-1", "from: /usr/bin/x, since: 3-1", true},
-		{"the target of the other", "from: /usr/bin/x, until: 2-1", "from: /usr/bin/x.distrib, since: 2-1", false},
+		{"the target of the other", "from: /usr/bin/x, until: 2-1", "from: /usr/bin/x.distrib, since: 2-1", true},
+		{"the target of the other, both of the past", "from: /usr/bin/x, until: 2-1", "from: /usr/bin/x.distrib, since: 2-1, until: 3-1", false},
 		{"a target of both", "from: /usr/bin/x, to: /usr/bin/z", "from: /usr/bin/y, to: /usr/bin/z", true},
 	}
 	for _, tt := range tests {
