@@ -228,7 +228,10 @@ func (d *decoder) apart(all []Divert, items []*value) {
 	for i := range all {
 		for j := range i {
 			a, b := &all[j], &all[i]
-			if a.From == "" || b.From == "" || follows(a, b) || follows(b, a) {
+			// What the one has left to the postinst to end is in the way of the preinst,
+			// unless that puts the other in its stead.
+			ordered := (a.OnePlace(b) || a.Past() && b.Past()) && (follows(a, b) || follows(b, a))
+			if a.From == "" || b.From == "" || ordered {
 				continue
 			}
 			var met string

@@ -53,7 +53,7 @@ koweld_divert_alike() {
 koweld_divert_link() {
 	mkdir -p "$koweld_divert_root${2%/*}"
 	if ! ln -PT "$koweld_divert_root$1" "$koweld_divert_root$2" 2>/dev/null; then
-		cp -aT "$koweld_divert_root$1" "$koweld_divert_root$2.koweld-new"
+		cp -aT --remove-destination "$koweld_divert_root$1" "$koweld_divert_root$2.koweld-new"
 		[ -L "$koweld_divert_root$1" ] || sync "$koweld_divert_root$2.koweld-new"
 		mv -fT "$koweld_divert_root$2.koweld-new" "$koweld_divert_root$2"
 	fi

@@ -90,6 +90,8 @@ func TestKilled(t *testing.T) {
 					require.NotZero(t, calls)
 					j.end(s)
 					want := s.snapshot()
+					kills := 0
+					defer func() { t.Logf("killed at %d of %d points", kills, 2*calls) }()
 
 					for n := 1; n <= calls; n++ {
 						for i, when := range []string{"-", "+"} {
@@ -102,6 +104,7 @@ func TestKilled(t *testing.T) {
 							s.kill = point
 							code, said := j.step(s)
 							s.kill = ""
+							kills++
 							require.Equal(t, -9, code, "%s: %s", point, said)
 							j.end(s)
 							if !assert.Equal(t, want, s.snapshot(), "killed at %s of %d", point, calls) {

@@ -100,7 +100,7 @@ func (d deb) scripts(t testing.TB) map[string]string {
 	return all
 }
 
-// script is a maintainer script. KOWELD_FAIL names calls that fail, before or after
+// script is a maintainer script; debconf may own its standard output. KOWELD_FAIL names calls that fail, before or after
 // they have done their work: "after acme 2 preinst upgrade".
 const script = `#!%s
 set -e
@@ -109,6 +109,7 @@ export PATH
 said="%s %s %s $1"
 echo "$said" >>"$KOWELD_SCENE/calls"
 case ,$KOWELD_FAIL, in *",before $said,"*) exit 1 ;; esac
+exec >>"$KOWELD_SCENE/stdout"
 %s
 case ,$KOWELD_FAIL, in *",after $said,"*) exit 1 ;; esac
 `

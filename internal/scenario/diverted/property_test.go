@@ -17,10 +17,8 @@ func TestAnyOrder(t *testing.T) {
 		if width() == "all" {
 			runs = 40
 		}
-		fresh := s.root + ".fresh"
-		s.copy(s.root, fresh)
+		before := s.snapshot()
 		for seed := range runs {
-			s.copy(fresh, s.root)
 			steps := rapid.SliceOfN(rapid.SampledFrom(anything), 6, 6).Example(seed + len(s.layout))
 			said := ""
 			for _, step := range steps {
@@ -34,7 +32,7 @@ func TestAnyOrder(t *testing.T) {
 				require.False(t, t.Failed(), "seed %d:%s", seed, said)
 			}
 			s.must("--purge", "acme", "tool", "veil")
-			s.judge()
+			require.Equal(t, before, s.snapshot(), "seed %d:%s", seed, said)
 		}
 	})
 }

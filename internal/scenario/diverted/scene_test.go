@@ -229,6 +229,9 @@ func (s *scene) run(program string, args ...string) (int, string) {
 	cmd.Stdout, cmd.Stderr = said, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = cmd.Run()
+	if out, _ := os.ReadFile(filepath.Join(s.dir, "stdout")); len(out) > 0 {
+		require.Empty(s.t, string(out), "on the standard output of a script")
+	}
 	text, readErr := os.ReadFile(said.Name())
 	require.NoError(s.t, readErr)
 	var exit *exec.ExitError
