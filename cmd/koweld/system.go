@@ -119,6 +119,9 @@ func debianArch(dpkg string) string {
 // manifestArgs turns paths of the caller into paths below the root. Names of
 // packages stay as they are.
 func (a *app) manifestArgs(args []string) ([]string, error) {
+	if _, err := a.realRoot(); err != nil {
+		return nil, err
+	}
 	below := make([]string, len(args))
 	for i, arg := range args {
 		if !isPath(arg) {
@@ -136,9 +139,9 @@ func (a *app) manifestArgs(args []string) ([]string, error) {
 // belowRoot turns a path of the caller, of something that is called what, into one
 // below the root.
 func (a *app) belowRoot(what, arg string) (string, error) {
-	root, err := realpath(a.root)
+	root, err := a.realRoot()
 	if err != nil {
-		return "", fmt.Errorf("cannot open the root %s: %w", a.root, cause(err))
+		return "", err
 	}
 	path, err := realpath(arg)
 	if err != nil {
@@ -152,6 +155,15 @@ func (a *app) belowRoot(what, arg string) (string, error) {
 		}
 	}
 	return filepath.Join("/", rel), nil
+}
+
+// realRoot is the root without links.
+func (a *app) realRoot() (string, error) {
+	root, err := realpath(a.root)
+	if err != nil {
+		return "", fmt.Errorf("cannot open the root %s: %w", a.root, cause(err))
+	}
+	return root, nil
 }
 
 // cause is an error without the path, for a message that names it already.
