@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build demo demo-nvidia check test corpus test-recipe test-signatures test-dpkg test-apt test-vm test-powercut test-crash-mutations test-call-mutations fuzz bench man dist deb test-deb demo-deb clean
+.PHONY: help build demo demo-nvidia check test corpus test-recipe test-signatures test-dpkg test-divert test-apt test-vm test-powercut test-crash-mutations test-call-mutations fuzz bench man dist deb test-deb demo-deb clean
 .DEFAULT_GOAL := build
 
 build: ## build ./koweld, static
@@ -32,6 +32,9 @@ test-signatures: ## Debian's own signatures, every one, of five kernels (510 MB 
 
 test-dpkg: ## each call of a maintainer script, made by dpkg of four releases (minutes)
 	@KOWELD_TEST=all testdata/dpkg/test.sh
+
+test-divert: ## diversions on each layout of /usr, by dpkg-divert of four releases, broken anywhere (minutes)
+	@KOWELD_LIVES=20000 testdata/dpkg/divert.sh
 
 test-apt: deb ## a driver's life by apt in systems of four releases, images, streams under load (half an hour)
 	@testdata/apt/test.sh

@@ -31,8 +31,7 @@ func TestDpkgRenameDeletesAnAliasedFile(t *testing.T) {
 
 				// It is refused; and one that is there goes without harm.
 				l.file(to, "x")
-				_, err := l.plan(divert.Want{From: to, To: from})
-				refusedFor(t, err, divert.OnePlace, "")
+				l.refused(divert.Want{From: to, To: from}, divert.OnePlace, "")
 				l.carryOut(divert.Want{From: from, To: to, Absent: true})
 				assert.Equal(t, "x", l.has(to))
 				assert.Empty(t, l.found())
@@ -117,8 +116,7 @@ func TestDpkgReplacesAndRemovesTheFileAtAnOwnedTarget(t *testing.T) {
 		l := newLab(t, "split", bin)
 		third := deb{name: "third", version: "1", files: []string{target}}
 		l.mustInstall(third)
-		_, err := l.plan(acme)
-		refusedFor(t, err, divert.Owned, "third")
+		l.refused(acme, divert.Owned, "third")
 		l.must("dpkg-divert", "--quiet", "--package", "acme", "--no-rename", "--divert", target, "--add", x)
 		assert.ElementsMatch(t, []string{"target-owned", "orphan"}, l.found())
 		other := deb{name: "other", version: "1", files: []string{x}}
@@ -133,8 +131,7 @@ func TestDpkgDoesNotUnpackIntoAMissingFolder(t *testing.T) {
 	eachRelease(t, func(t *testing.T, bin string) {
 		l := newLab(t, "split", bin)
 		want := divert.Want{From: x, To: "/usr/bin/none/x"}
-		_, err := l.plan(want)
-		refusedFor(t, err, divert.NoParent, "")
+		l.refused(want, divert.NoParent, "")
 		l.must("dpkg-divert", "--quiet", "--local", "--no-rename", "--divert", want.To, "--add", x)
 		assert.Equal(t, []string{"no-folder"}, l.found())
 		out, err := l.install(deb{name: "other", version: "1", files: []string{x}})
@@ -188,8 +185,7 @@ func TestDpkgLeavesADivertedConffile(t *testing.T) {
 		l := newLab(t, "split", bin)
 		l.folder("/etc")
 		l.mustInstall(deb{name: "other", version: "1", conffile: "/etc/x.conf"})
-		_, err := l.plan(divert.Want{From: "/etc/x.conf", To: "/etc/x.conf.distrib"})
-		refusedFor(t, err, divert.IsConffile, "other")
+		l.refused(divert.Want{From: "/etc/x.conf", To: "/etc/x.conf.distrib"}, divert.IsConffile, "other")
 		l.must("dpkg-divert", "--quiet", "--local", "--rename", "--divert", "/etc/x.conf.distrib", "--add", "/etc/x.conf")
 		assert.Equal(t, []string{"conffile"}, l.found())
 		l.must("dpkg", "--purge", "other")
@@ -207,8 +203,7 @@ func TestDpkgKeepsTheDiversionOfAHolderThatIsGone(t *testing.T) {
 		assert.Empty(t, l.found())
 		l.must("dpkg", "--purge", "acme")
 		assert.Contains(t, l.found(), "orphan")
-		_, err := l.plan(divert.Want{From: x, Package: "rival", Absent: true})
-		refusedFor(t, err, divert.Diverted, "acme")
+		l.refused(divert.Want{From: x, Package: "rival", Absent: true}, divert.Diverted, "acme")
 		l.carryOut(released)
 		assert.Equal(t, other.text(x), l.has(x))
 		assert.Empty(t, l.found())
@@ -220,8 +215,7 @@ func TestDpkgTakesAnUncleanNameForAnother(t *testing.T) {
 		l := newLab(t, "split", bin)
 		for i, name := range []string{"/usr//bin/x", "/usr/bin/../bin/x"} {
 			to := target + string(rune('0'+i))
-			_, err := l.plan(divert.Want{From: name, To: to})
-			refusedFor(t, err, divert.NotClean, "")
+			l.refused(divert.Want{From: name, To: to}, divert.NotClean, "")
 			l.must("dpkg-divert", "--quiet", "--local", "--no-rename", "--divert", to, "--add", name)
 		}
 		assert.Equal(t, []string{"unclean", "unclean"}, l.found())
@@ -302,7 +296,7 @@ func TestDpkgCannotReadWhatIsDamaged(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				require.NoError(t, os.WriteFile(l.host(admin+"/diversions"), []byte(tt.data), 0o644))
-				_, err := divert.Measure(t.Context(), l.system())
+				_, err := l.koweld().Diversions(t.Context())
 				assert.Equal(t, tt.read, err == nil, "%v", err)
 				out, err := l.run("dpkg-divert", "--list")
 				assert.Equal(t, tt.dpkgs, err == nil, out)

@@ -7,12 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"koweld/divert"
-	"koweld/internal/dpkg"
 	"koweld/internal/tool"
+	"koweld/internal/unit"
 )
 
 // eachRelease runs a test with dpkg of the host, and of the releases that
@@ -43,11 +44,12 @@ func eachRelease(t *testing.T, test func(t *testing.T, bin string)) {
 // lab is a scene whose packages and diversions are real dpkg's.
 type lab struct {
 	*scene
-	bin string
+	bin, layout string
+	old         string // what goes before bin on koweld's PATH
 }
 
 func newLab(t testing.TB, layout, bin string) *lab {
-	l := &lab{newScene(t, layout), bin}
+	l := &lab{scene: newScene(t, layout), bin: bin, layout: layout}
 	l.folder(admin + "/info")
 	l.folder(admin + "/updates")
 	// Somebody has the top folders, or dpkg would remove a link of which it
@@ -74,34 +76,74 @@ func (l *lab) must(program string, args ...string) string {
 	return out
 }
 
-// system is what state and plan measure, with the release's dpkg-query.
-func (l *lab) system() divert.System {
-	return divert.System{FS: l.fs, Admin: admin, DB: &dpkg.DB{
-		Tool:     tool.Exec{Environ: tool.Environ([]string{"PATH=" + l.bin + ":/usr/bin:/bin"})},
-		AdminDir: l.host(admin),
-	}}
+// koweld is one in the root, with the release's programs.
+func (l *lab) koweld() *unit.System {
+	return &unit.System{
+		FS:   l.fs,
+		Tool: tool.Exec{Environ: tool.Environ([]string{"PATH=" + l.old + ":" + l.bin + ":/usr/bin:/bin", "LANG=de_DE.UTF-8", "LC_ALL=de_DE.UTF-8"})},
+		Now:  time.Now, UID: os.Geteuid(), GID: os.Getegid(),
+	}
 }
 
 func (l *lab) state(wants ...divert.Want) *divert.State {
 	l.t.Helper()
-	st, err := divert.Measure(l.t.Context(), l.system(), wants...)
+	st, err := l.koweld().Diversions(l.t.Context(), wants...)
 	require.NoError(l.t, err)
 	return st
 }
 
 func (l *lab) plan(w divert.Want) ([]divert.Step, error) { return divert.Plan(l.state(w), w) }
 
-// carryOut plans and does it, after which nothing is to be done.
+// carryOut does what is wanted, after which nothing is to be done.
 func (l *lab) carryOut(w divert.Want) {
 	l.t.Helper()
+	_, err := l.koweld().Divert(l.t.Context(), []divert.Want{w}, unit.Options{})
+	require.NoError(l.t, err)
+	w.Instead = nil
 	steps, err := l.plan(w)
 	require.NoError(l.t, err)
-	for _, s := range steps {
-		l.do(l.t, real{l.bin}, s)
-	}
-	steps, err = l.plan(w)
-	require.NoError(l.t, err)
 	require.Empty(l.t, steps)
+}
+
+// refused wants what must not be done: nothing is changed.
+func (l *lab) refused(w divert.Want, why divert.Reason, holder string) {
+	l.t.Helper()
+	before := l.tree()
+	_, err := l.koweld().Divert(l.t.Context(), []divert.Want{w}, unit.Options{})
+	refusedFor(l.t, err, why, holder)
+	require.Equal(l.t, before, l.tree(), "a refusal changes something")
+}
+
+// tree is all below the root but dpkg's locks, with its bytes.
+func (l *lab) tree() map[string]string {
+	all := map[string]string{}
+	require.NoError(l.t, filepath.WalkDir(l.dir, func(name string, e os.DirEntry, err error) error {
+		if err != nil || strings.HasPrefix(name, l.host(admin+"/lock")) {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		text := info.Mode().String()
+		switch {
+		case info.Mode().IsRegular():
+			data, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			text += " " + info.ModTime().String() + " " + string(data)
+		case info.Mode()&os.ModeSymlink != 0:
+			target, err := os.Readlink(name)
+			if err != nil {
+				return err
+			}
+			text += " " + target
+		}
+		all[strings.TrimPrefix(name, l.dir)] = text
+		return nil
+	}))
+	return all
 }
 
 // found are the kinds of the findings.
@@ -176,7 +218,7 @@ func (r real) add(s *scene, d divert.Diversion) bool    { return r.run(s, divert
 func (r real) remove(s *scene, d divert.Diversion) bool { return r.run(s, divert.Step{Forget: &d}) }
 
 func (r real) run(s *scene, step divert.Step) bool {
-	l := &lab{s, r.bin}
+	l := &lab{scene: s, bin: r.bin}
 	_, err := l.run("dpkg-divert", step.Args(true)...)
 	if err != nil {
 		var exit *exec.ExitError

@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
-
 	"koweld/divert"
 )
 
@@ -62,8 +60,7 @@ func (s *scene) do(t require.TestingT, by diverter, step divert.Step) {
 	case step.Forget != nil:
 		require.True(t, by.remove(s, *step.Forget), "dpkg-divert refuses to %s", step)
 	case step.Move != nil:
-		err := unix.Renameat2(unix.AT_FDCWD, s.host(step.Move.From), unix.AT_FDCWD, s.host(step.Move.To), unix.RENAME_NOREPLACE)
-		require.NoError(t, err, "%s", step)
+		require.NoError(t, s.fs.RenameNoReplace(step.Move.From, step.Move.To), "%s", step)
 	case step.Unlink != nil:
 		a, err := os.Lstat(s.host(step.Unlink.Name))
 		require.NoError(t, err)

@@ -244,7 +244,7 @@ func TestPlanOfTheMisplacedHMAC(t *testing.T) {
 	}
 }
 
-func refusedFor(t *testing.T, err error, why divert.Reason, holder string) {
+func refusedFor(t testing.TB, err error, why divert.Reason, holder string) {
 	t.Helper()
 	var refused *divert.RefusedError
 	require.ErrorAs(t, err, &refused)

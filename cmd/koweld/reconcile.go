@@ -38,7 +38,10 @@ or on the descriptor that APT_HOOK_INFO_FD names, which packages come and go; wi
 from its work: what is wrong is a warning, and the exit code is 0, unless a quirk
 says that dpkg must not go on.
 
-What comes can be told by hand as well, before dpkg alone is called.`,
+What comes can be told by hand as well, before dpkg alone is called.
+
+With --take-back all that was done for quirks is taken back, as before koweld is
+removed.`,
 		Example: `  koweld reconcile
   koweld reconcile --incoming libgcrypt20-hmac=1.8.5-5ubuntu1.fips.1.5
   koweld reconcile --stage upgrade-start --upgrade bionic:focal --candidate tool=2.0`,
@@ -53,6 +56,7 @@ What comes can be told by hand as well, before dpkg alone is called.`,
 	}
 	o.addTo(cmd)
 	cmd.Flags().BoolVar(&hook, "apt-hook", false, "apt calls it: read what comes and goes, and never keep apt from its work")
+	cmd.Flags().BoolVar(&o.takeBack, "take-back", false, "take back all that was done, as if there were no quirk")
 	return cmd
 }
 
@@ -149,6 +153,7 @@ func (a *app) printReconciled(all []unit.Reconciled, hook bool) {
 type occasionFlags struct {
 	stage, upgrade      string
 	incoming, candidate []string
+	takeBack            bool
 }
 
 func (o *occasionFlags) addTo(cmd *cobra.Command) {
@@ -165,7 +170,7 @@ func (o *occasionFlags) addTo(cmd *cobra.Command) {
 }
 
 func (o *occasionFlags) occasion() (unit.Occasion, error) {
-	out := unit.Occasion{}
+	out := unit.Occasion{TakeBack: o.takeBack}
 	for _, s := range quirks.Stages {
 		if string(s) == o.stage {
 			out.Stage = s

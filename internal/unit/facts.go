@@ -52,6 +52,7 @@ func (s *System) newFacts(ctx context.Context, pkg string, m *manifest.Manifest,
 	}
 	if m != nil {
 		f.wants = wants(m, len(rivals) > 0)
+		s.respell(f.wants, old)
 	}
 	for i := range f.wants {
 		if err := s.lookAt(f, f.wants[i].at); err != nil {
@@ -107,6 +108,37 @@ func wants(m *manifest.Manifest, aside bool) []want {
 		}
 	}
 	return all
+}
+
+// respell lets a file keep the spelling by which it was placed where another one
+// is wanted and both are one place: the next version of the package has the other,
+// or /usr was merged since.
+func (s *System) respell(wants []want, old *store.Record) {
+	if old == nil {
+		return
+	}
+	placed := make(map[string]bool, len(old.Files))
+	for i := range old.Files {
+		placed[old.Files[i].Path] = true
+	}
+	merged := &twins{fs: s.FS, same: make(map[string]bool)}
+	for i := range wants {
+		w := &wants[i]
+		if placed[w.path] || !placed[dpkg.Twin(w.path)] {
+			continue
+		}
+		for _, name := range merged.spellings(w.path) {
+			if !placed[name] {
+				continue
+			}
+			if w.at == w.path {
+				w.at = name
+			} else {
+				w.at = store.ParkedName(old.Package, name)
+			}
+			w.path = name
+		}
+	}
 }
 
 // lookAtRecord looks at what a record tells of. Where its files are parked, what

@@ -28,6 +28,8 @@ type Occasion struct {
 	Incoming, Candidate quirks.Changes
 	// Upgrade is what a release upgrader has said; nil if nothing was.
 	Upgrade *quirks.Upgrade
+	// TakeBack decides as if there were no quirk: all that was done is taken back.
+	TakeBack bool
 }
 
 // measuring gathers the facts of quirks.

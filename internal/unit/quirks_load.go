@@ -35,9 +35,13 @@ type quirkSet struct {
 
 // loadQuirks reads the quirks and their records. What cannot be read is told in
 // the set, which has the rest.
-func (s *System) loadQuirks(ctx context.Context) (*quirkSet, error) {
+func (s *System) loadQuirks(ctx context.Context, o Occasion) (*quirkSet, error) {
 	var sources []quirks.Source
-	set := &quirkSet{damaged: make(map[string]bool)}
+	set := &quirkSet{Set: new(quirks.Set), damaged: make(map[string]bool)}
+	if o.TakeBack {
+		set.wrong = s.loadQuirkRecords(set)
+		return set, nil
+	}
 	unreadable := []string{}
 	var errs []error
 	for _, dir := range []string{QuirksDir, AdminQuirksDir} {

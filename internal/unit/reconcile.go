@@ -62,7 +62,7 @@ func (e *AbortError) Hint() string { return "koweld quirk explain " + e.Quirk + 
 
 // Explain decides all quirks and does nothing.
 func (s *System) Explain(ctx context.Context, o Occasion) ([]Reconciled, error) {
-	set, err := s.loadQuirks(ctx)
+	set, err := s.loadQuirks(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func changes(r Reconciled) bool { return len(r.Steps) > 0 || len(r.Trigger) > 0 
 // reconcileAll decides all quirks and, unless it is only to plan, does what they
 // want.
 func (s *System) reconcileAll(ctx context.Context, o Occasion, plan bool) ([]Reconciled, error) {
-	set, err := s.loadQuirks(ctx)
+	set, err := s.loadQuirks(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ work=$(mktemp -d "$cache/bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
 mkdir "$work/bin"
-(cd "$here/../.." && CGO_ENABLED=0 go build -buildvcs=false -o "$work/bin" ./cmd/koweld ./tools/unsynced) || exit 1
+(cd "$here/../.." && CGO_ENABLED=0 go build -buildvcs=false -o "$work/bin" ./cmd/koweld ./tools/answered) || exit 1
 PATH=$work/bin:$PATH
 
 # new_root FOLDER KERNEL: an empty root with merged /usr and a kernel.
@@ -71,6 +71,8 @@ nvidia_link() { place "$1" "$nvidia_package"; }
 
 prepare_nvidia_recipe_void() { prepare_nvidia_recipe "$@"; }
 prepare_nvidia_link_void() { prepare_nvidia_link "$@"; }
+# unsynced PROGRAM [ARG...]: its syncs do nothing.
+unsynced() { answered 0 fsync,fdatasync,sync_file_range,sync,syncfs "$@"; }
 nvidia_recipe_void() { unsynced koweld --root "$1" -q install "$nvidia_package"; }
 nvidia_link_void() { nvidia_recipe_void "$@"; }
 prepare_nvidia_single() { prepare_nvidia_recipe "$@"; }

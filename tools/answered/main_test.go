@@ -12,13 +12,14 @@ import (
 )
 
 // In a copy of the test's program the environment says what to do.
-const role = "UNSYNCED_TEST"
+const role = "ANSWERED_TEST"
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(role) {
-	case "run":
+	case "0", "ENOSYS", "EPERM":
+		answer := os.Getenv(role)
 		os.Setenv(role, "report")
-		fmt.Println(run([]string{os.Args[0]}))
+		fmt.Println(run(answer, "fsync,fdatasync,syncfs", []string{os.Args[0]}))
 		os.Exit(1)
 	case "report":
 		// No sync of a descriptor that is not open can succeed.
@@ -28,13 +29,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestSyncsAndNoOtherCallsAreVoid(t *testing.T) {
+func TestTheseCallsAreAnsweredAndNoOthers(t *testing.T) {
 	tests := []struct {
 		name, role string
 		want       string
 	}{
 		{"without", "report", "bad file descriptor bad file descriptor bad file descriptor bad file descriptor\n"},
-		{"with", "run", "<nil> <nil> <nil> bad file descriptor\n"},
+		{"void", "0", "<nil> <nil> <nil> bad file descriptor\n"},
+		{"not known", "ENOSYS", "function not implemented function not implemented function not implemented bad file descriptor\n"},
+		{"not allowed", "EPERM", "operation not permitted operation not permitted operation not permitted bad file descriptor\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -47,6 +50,8 @@ func TestSyncsAndNoOtherCallsAreVoid(t *testing.T) {
 	}
 }
 
-func TestAProgramThatIsNotThereIsAnError(t *testing.T) {
-	assert.ErrorContains(t, run([]string{"no-such-program"}), "cannot find no-such-program")
+func TestWhatCannotBeAnsweredIsAnError(t *testing.T) {
+	assert.ErrorContains(t, run("0", "sync", []string{"no-such-program"}), "cannot find no-such-program")
+	assert.ErrorContains(t, run("EIO", "sync", []string{"true"}), "cannot answer EIO")
+	assert.ErrorContains(t, run("0", "sync,mmap", []string{"true"}), "cannot answer mmap")
 }
