@@ -48,7 +48,7 @@ const extension = "x-"
 
 // reserved are the keys that have no meaning yet and will have one.
 var reserved = []string{
-	"diverts", "quirks", "mode", "require", "release", "rollout", "health", "type",
+	"quirks", "mode", "require", "release", "rollout", "health", "type",
 }
 
 // fields is a mapping whose keys have been checked.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"koweld/internal/dpkg"
 )
 
 // moduleFolders hold the modules of all kernels, in both spellings.
@@ -23,12 +25,20 @@ var octal = regexp.MustCompile(`^0?[0-7]{3}$`)
 
 func (d *decoder) placed(v *value, objects string) File {
 	const mode = 0o644
-	m := d.fields(v, "source", "install", "mode")
+	m := d.fields(v, "source", "install", "beside", "mode")
 	f := File{Pos: v.pos, Mode: mode}
 	if s := m.need("source"); s != nil {
 		f.Source, _ = d.input(s, objects)
 	}
 	f.Install = d.fileInstall(m.need("install"))
+	if s := m.get("beside"); s != nil {
+		f.Beside, _ = d.absolute(s)
+		for _, name := range []string{f.Beside, f.Install} {
+			if name != "" && (dpkg.Twin(name) == "" || !strings.HasPrefix(name, "/usr/")) {
+				d.errorf(s, "give both as /usr/lib/x, say", "%s is not spelt below /usr, or has no other spelling", name)
+			}
+		}
+	}
 	if s := m.get("mode"); s != nil {
 		f.Mode = d.mode(s)
 	}

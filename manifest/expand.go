@@ -22,6 +22,7 @@ type (
 		Modules    []fullModule           `yaml:"modules,omitempty"`
 		Files      []fullFile             `yaml:"files,omitempty"`
 		Inputs     map[string]fullContent `yaml:"inputs,omitempty"` // is written sorted
+		Diverts    []fullDivert           `yaml:"diverts,omitempty"`
 		After      fullAfter              `yaml:"after"`
 	}
 	fullProvides struct {
@@ -70,11 +71,23 @@ type (
 	fullFile struct {
 		Source  string `yaml:"source"`
 		Install string `yaml:"install"`
+		Beside  string `yaml:"beside,omitempty"`
 		Mode    string `yaml:"mode"`
 	}
 	fullContent struct {
 		Size   int64  `yaml:"size"`
 		SHA256 string `yaml:"sha256"`
+	}
+	fullDivert struct {
+		ID         string `yaml:"id"`
+		From       string `yaml:"from"`
+		To         string `yaml:"to"`
+		Ship       bool   `yaml:"ship"`
+		Move       string `yaml:"move"`
+		Alias      string `yaml:"alias"`
+		Since      string `yaml:"since,omitempty"`
+		Until      string `yaml:"until,omitempty"`
+		OnConflict string `yaml:"on_conflict"`
 	}
 	fullAfter struct {
 		Depmod    bool   `yaml:"depmod"`
@@ -103,7 +116,12 @@ func (m *Manifest) Expand() ([]byte, error) {
 		full.Modules = append(full.Modules, m.Modules[i].full())
 	}
 	for _, f := range m.Files {
-		full.Files = append(full.Files, fullFile{f.Source, f.Install, fmt.Sprintf("%04o", f.Mode)})
+		full.Files = append(full.Files, fullFile{f.Source, f.Install, f.Beside, fmt.Sprintf("%04o", f.Mode)})
+	}
+	for _, d := range m.Diverts {
+		full.Diverts = append(full.Diverts, fullDivert{
+			d.ID, d.From, d.To, d.Ship, string(d.Move), string(d.Alias), d.Since, d.Until, string(d.OnConflict),
+		})
 	}
 	if len(m.Inputs) > 0 {
 		full.Inputs = make(map[string]fullContent, len(m.Inputs))

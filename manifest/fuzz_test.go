@@ -18,6 +18,7 @@ func meaning(m *manifest.Manifest) manifest.Manifest {
 	out.File, out.SHA256 = "", ""
 	out.Signers = each(out.Signers, func(s *manifest.Signer) { s.Pos = manifest.Pos{} })
 	out.Files = each(out.Files, func(f *manifest.File) { f.Pos = manifest.Pos{} })
+	out.Diverts = each(out.Diverts, func(d *manifest.Divert) { d.Pos = manifest.Pos{} })
 	out.Modules = each(out.Modules, func(m *manifest.Module) {
 		m.Pos = manifest.Pos{}
 		m.Form = each(m.Form, func(f *manifest.Form) {

@@ -100,10 +100,10 @@ func TestManPageExampleIsAManifest(t *testing.T) {
 	m, err := manifest.Parse("example", []byte(example), host)
 	require.NoError(t, err)
 	assert.Len(t, m.Modules, 2)
-	assert.Len(t, m.Files, 1)
+	assert.Len(t, m.Files, 2)
 	assert.True(t, accepts(t, []byte(example)))
 	for _, key := range keys(parsedSchema(t)) {
-		if !slices.Contains([]string{"needs", "diverts", "quirks"}, key) {
+		if !slices.Contains([]string{"needs", "quirks"}, key) {
 			assert.Regexp(t, `(?m)[\s{]`+key+`:`, "\n"+example)
 		}
 	}

@@ -42,6 +42,7 @@ type Manifest struct {
 	Inputs  map[string]Content
 	Modules []Module
 	Files   []File
+	Diverts []Divert
 	After   After
 }
 
@@ -56,8 +57,12 @@ type Signer struct {
 type File struct {
 	Source  string // absolute path
 	Install string // absolute clean path below the root
-	Mode    uint32 // permission bits
-	Pos     Pos
+	// Beside is the file, or its other spelling, whose spelling Install takes where
+	// /usr is split: what reads it looks beside itself. "" if Install is meant as it
+	// is.
+	Beside string
+	Mode   uint32 // permission bits
+	Pos    Pos
 }
 
 // After says what follows a placement.

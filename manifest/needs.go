@@ -7,8 +7,9 @@ import (
 )
 
 // features are what a manifest may need of this koweld beyond the version of
-// the schema. There is none yet.
-var features []string
+// the schema: diverts, that the key of that name may be other than empty. All
+// koweld that were released know it.
+var features = []string{"diverts"}
 
 // feature is an entry of needs: a name, and the first koweld that knows it.
 var feature = regexp.MustCompile(`^([a-z][a-z0-9-]*)(?:>=([0-9][0-9A-Za-z.+~]*))?$`)

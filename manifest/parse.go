@@ -57,7 +57,6 @@ var kernelRelease = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+~_-]{0,63}$`)
 func (d *decoder) manifest(v *value, dir string) *Manifest {
 	f := d.fields(v, "koweld", "package", "replaces", "provides", "userspace", "kernel", "needs", "vars", "objects", "signatures",
 		"signers", "linker", "defaults", "modules", "files", "inputs", "after", "diverts", "quirks")
-	d.emptyUntilLater(f.get("diverts"))
 	d.emptyUntilLater(f.get("quirks"))
 
 	m := &Manifest{Version: d.version(f.need("koweld"))}
@@ -90,6 +89,8 @@ func (d *decoder) manifest(v *value, dir string) *Manifest {
 		m.Files = append(m.Files, d.placed(v, m.Objects))
 	}
 	d.places(m, modules, files)
+	m.Diverts = d.diverts(f.get("diverts"))
+	d.placesOfDiverts(m, f.get("diverts"))
 	m.Inputs = d.knownInputs(f.get("inputs"), m)
 	return m
 }

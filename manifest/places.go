@@ -38,6 +38,22 @@ func (d *decoder) places(m *Manifest, modules, files []*value) {
 	}
 }
 
+// placesOfDiverts refuses to place something where a diverted file is to lie.
+func (d *decoder) placesOfDiverts(m *Manifest, v *value) {
+	placed := map[string]bool{}
+	for i := range m.Modules {
+		placed[inUsr(moduleFolders[0]+"/"+m.Kernel+"/"+m.Modules[i].Target())] = true
+	}
+	for i := range m.Files {
+		placed[inUsr(m.Files[i].Install)] = true
+	}
+	for i := range m.Diverts {
+		if to := m.Diverts[i].To; to != "" && placed[inUsr(to)] {
+			d.errorf(v.element(i), "", "%s is where koweld is to place something", to)
+		}
+	}
+}
+
 // inFile refuses a place that is below a file.
 func (d *decoder) inFile(p place, files map[string]Pos) {
 	for dir := path.Dir(p.path); len(dir) > 1; dir = path.Dir(dir) {

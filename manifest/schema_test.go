@@ -65,6 +65,10 @@ var beyondSchema = map[string]string{
 	"flags-z-flag.yaml":        "across items: -z and its keyword",
 	"flags-keyword-alone.yaml": "across items: -z and its keyword",
 	"link-deep.yaml":           "depth",
+	"divert-itself.yaml":       "across fields",
+	"divert-onto-file.yaml":    "across items",
+	"divert-time.yaml":         "across items, by versions",
+	"divert-twice.yaml":        "across items",
 
 	// Relative paths and folders.
 	"recipe-input-twice-spelt.yaml": "an absolute path is a relative one",

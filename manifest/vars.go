@@ -125,6 +125,8 @@ func (d *decoder) unknownVariable(name string, v *value) {
 		d.errorf(v, "", "${%s} is not known here", name)
 	case "name":
 		d.errorf(v, "", "${name} is the name of a module: it is known below modules and defaults only")
+	case "from":
+		d.errorf(v, "", "${from} is a name that is diverted: it is known where that goes to only")
 	default:
 		d.errorf(v, didYouMean(nearest(name, d.vars.names())), "${%s} is not known", name)
 	}
@@ -162,15 +164,18 @@ func (d *decoder) expand(v *value) (string, bool) {
 	}
 }
 
-// withName makes ${name} known as name while f runs. A name that is wrong is
-// "", and a use of it no further error.
-func (d *decoder) withName(name string, f func()) {
-	if name == "" {
-		d.vars.wrong["name"] = true
+// withName makes ${name} known as name while f runs.
+func (d *decoder) withName(name string, f func()) { d.with("name", name, f) }
+
+// with makes a variable known while f runs. A value that is wrong is "", and a use
+// of it no further error.
+func (d *decoder) with(variable, val string, f func()) {
+	if val == "" {
+		d.vars.wrong[variable] = true
 	} else {
-		d.vars.known["name"] = name
+		d.vars.known[variable] = val
 	}
 	f()
-	delete(d.vars.wrong, "name")
-	delete(d.vars.known, "name")
+	delete(d.vars.wrong, variable)
+	delete(d.vars.known, variable)
 }

@@ -35,9 +35,15 @@ if depmod's default order lets ours win, and an error otherwise. In DIR, a folde
 such as /lib/modules/KERNEL of an unpacked kernel package, what is below updates
 is passed over: it is not the kernel's.
 
+Of each diversion it is asked what else is at its names, in both spellings: whether
+the package has a file there, as it says; who ships the target, or has the folder of
+it; whether it is of a conffile; who diverts the same, on this system or by another
+manifest; and whether its versions are of the past.
+
 With --json, and quicker with --expand beside it, the document says what a tool
 that packs the manifest has to know: package, kernel, the features that it needs,
-and the input files, what each is for and the folders that they are in.
+the input files, what each is for and the folders that they are in, and the
+diversions with the shell that makes them, for preinst, postinst and postrm.
 
 The exit code is 4 if there are errors and 65 if the manifest is malformed.`,
 		Example: `  koweld lint --root debian/acme debian/acme/usr/share/koweld/manifests/acme.yaml

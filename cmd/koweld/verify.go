@@ -28,13 +28,13 @@ was not looked at. A time alone is no difference. Nothing is printed of what is
 right; what differs and is no file, such as depmod's index, is told on standard
 error.`,
 		Args: packages,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			s, done, err := a.system()
 			if err != nil {
 				return err
 			}
 			defer done()
-			all, err := s.Verify(args)
+			all, err := s.Verify(cmd.Context(), args)
 			differs := false
 			for _, v := range all {
 				differs = differs || len(v.Differences) > 0

@@ -63,7 +63,7 @@ func repair(fsx fsys.FS) (ended int, err error) {
 	if _, err := sys.Repair(context.Background(), nil, unit.Options{}); err != nil {
 		return ended, err
 	}
-	found, err := sys.Verify(nil)
+	found, err := sys.Verify(context.Background(), nil)
 	for _, v := range found {
 		if len(v.Differences) > 0 {
 			return ended, fmt.Errorf("verify finds %v", v.Differences)

@@ -41,7 +41,7 @@ func BenchmarkThousandModules(b *testing.B) {
 	install := func() { require.NoError(b, s.install(system(), path)) }
 	remove := func() { require.NoError(b, s.remove(system(), "acme")) }
 	verify := func() {
-		all, err := system().Verify(nil)
+		all, err := system().Verify(b.Context(), nil)
 		require.NoError(b, err)
 		require.Empty(b, all[0].Differences)
 	}

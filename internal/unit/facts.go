@@ -52,6 +52,9 @@ func (s *System) newFacts(ctx context.Context, pkg string, m *manifest.Manifest,
 	}
 	if m != nil {
 		f.wants = wants(m, len(rivals) > 0)
+		if err := s.besides(f.pkg, f.wants); err != nil {
+			return nil, err
+		}
 		s.respell(f.wants, old)
 	}
 	for i := range f.wants {
@@ -110,6 +113,41 @@ func wants(m *manifest.Manifest, aside bool) []want {
 	return all
 }
 
+// spell gives a want another spelling.
+func (w *want) spell(pkg, name string) {
+	if w.at == w.path {
+		w.at = name
+	} else {
+		w.at = store.ParkedName(pkg, name)
+	}
+	w.path = name
+}
+
+// besides gives the files that go beside another the spelling by which that one
+// is there. Where /usr is merged both are one place.
+func (s *System) besides(pkg string, wants []want) error {
+	for i := range wants {
+		w := &wants[i]
+		if w.file == nil || w.file.Beside == "" {
+			continue
+		}
+		for _, name := range []string{w.file.Beside, dpkg.Twin(w.file.Beside)} {
+			there, err := fsys.Exists(s.FS, name)
+			if err != nil {
+				return fmt.Errorf("cannot look at %s: %w", name, err)
+			}
+			if !there {
+				continue
+			}
+			if name != w.file.Beside {
+				w.spell(pkg, dpkg.Twin(w.path))
+			}
+			break
+		}
+	}
+	return nil
+}
+
 // respell lets a file keep the spelling by which it was placed where another one
 // is wanted and both are one place: the next version of the package has the other,
 // or /usr was merged since.
@@ -131,12 +169,7 @@ func (s *System) respell(wants []want, old *store.Record) {
 			if !placed[name] {
 				continue
 			}
-			if w.at == w.path {
-				w.at = name
-			} else {
-				w.at = store.ParkedName(old.Package, name)
-			}
-			w.path = name
+			w.spell(old.Package, name)
 		}
 	}
 }

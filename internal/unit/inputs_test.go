@@ -223,6 +223,7 @@ type debian struct {
 	status        string // "" is installed
 	depends       string
 	files         []string
+	conffile      string // one of the files
 }
 
 // debians writes dpkg's database of the scene, and has the real dpkg-query asked.
@@ -243,6 +244,9 @@ func (s *scene) debians(t *testing.T, pkgs ...debian) *unit.System {
 		fmt.Fprintf(&status, "Package: %s\nStatus: %s\nArchitecture: all\nMaintainer: nobody <n@example.org>\nDescription: x\nVersion: %s\n", p.name, state, p.version)
 		if p.depends != "" {
 			status.WriteString("Depends: " + p.depends + "\n")
+		}
+		if p.conffile != "" {
+			status.WriteString("Conffiles:\n " + p.conffile + " d41d8cd98f00b204e9800998ecf8427e\n")
 		}
 		status.WriteString("\n")
 		s.write(db+"/info/"+p.name+".list", strings.Join(append([]string{"/."}, p.files...), "\n")+"\n")

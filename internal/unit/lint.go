@@ -90,6 +90,9 @@ func (s *System) Lint(ctx context.Context, m *manifest.Manifest, scratch string,
 	if err := s.lintSources(ctx, m, r); err != nil {
 		return nil, err
 	}
+	if err := s.lintDiverts(ctx, m, r); err != nil {
+		return nil, err
+	}
 	if err := s.lintNames(m, elsewhere, r); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package unit_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -125,7 +126,7 @@ func (s *scene) remove(sys *unit.System, pkg string) error {
 
 // verified fails unless verify finds nothing.
 func (s *scene) verified() {
-	all, err := s.sound().Verify(nil)
+	all, err := s.sound().Verify(context.Background(), nil)
 	require.NoError(s.t, err)
 	for _, v := range all {
 		require.Empty(s.t, v.Differences)

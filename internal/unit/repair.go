@@ -24,7 +24,11 @@ func (s *System) Repair(ctx context.Context, pkgs []string, opts Options) ([]Cha
 		}
 		return c, err
 	})
-	return changes, errors.Join(err, s.runEffects(ctx, changes, opts))
+	err = errors.Join(err, s.runEffects(ctx, changes, opts))
+	if pkgs, kerr := list(); kerr == nil { // changeEach has told
+		err = errors.Join(err, s.repairDiverts(ctx, pkgs, opts))
+	}
+	return changes, err
 }
 
 func (s *System) repair(ctx context.Context, pkg string, opts Options) (*Change, error) {
@@ -46,7 +50,7 @@ func (s *System) repair(ctx context.Context, pkg string, opts Options) (*Change,
 			if r.State == store.Removed {
 				return s.remove(ctx, r, opts) // dpkg's removal was killed
 			}
-			v, verr := s.verify(pkg, nil)
+			v, verr := s.verify(ctx, pkg, nil)
 			if verr == nil && len(v.Differences) == 0 {
 				return &Change{Package: pkg, Kernel: r.Kernel, Action: Unchanged}, nil
 			}

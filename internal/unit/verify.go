@@ -2,6 +2,7 @@ package unit
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,7 +42,7 @@ type Verification struct {
 }
 
 // Verify reads every placed byte again. It needs no lock and changes nothing.
-func (s *System) Verify(pkgs []string) ([]Verification, error) {
+func (s *System) Verify(ctx context.Context, pkgs []string) ([]Verification, error) {
 	everything := len(pkgs) == 0
 	pkgs, err := s.known(pkgs)
 	if err != nil {
@@ -54,7 +55,7 @@ func (s *System) Verify(pkgs []string) ([]Verification, error) {
 	}
 	var all []Verification
 	for _, pkg := range pkgs {
-		v, err := s.verify(pkg, inFlight)
+		v, err := s.verify(ctx, pkg, inFlight)
 		errs = append(errs, err)
 		if v != nil {
 			all = append(all, *v)
@@ -82,7 +83,7 @@ func (s *System) known(pkgs []string) ([]string, error) {
 	return s.store().List()
 }
 
-func (s *System) verify(pkg string, inFlight []string) (*Verification, error) {
+func (s *System) verify(ctx context.Context, pkg string, inFlight []string) (*Verification, error) {
 	r, err := s.store().Load(pkg)
 	if err != nil {
 		return nil, err
@@ -137,7 +138,11 @@ func (s *System) verify(pkg string, inFlight []string) (*Verification, error) {
 		return v, nil
 	}
 	index, err := s.verifyIndex(r)
-	v.Differences = append(v.Differences, index...)
+	if err != nil {
+		return v, err
+	}
+	diverts, err := s.verifyDiverts(ctx, r, v)
+	v.Differences = append(append(v.Differences, index...), diverts...)
 	return v, err
 }
 

@@ -68,7 +68,7 @@ func TestVerifySaysWhichChecksFail(t *testing.T) {
 				{path: "/opt/acme/acme.conf", text: "options", mode: 0o644},
 			})))
 			tt.damage(t, s.host("/opt/acme/acme.conf"))
-			all, err := s.sound().Verify(nil)
+			all, err := s.sound().Verify(t.Context(), nil)
 			require.NoError(t, err)
 			require.Len(t, all, 1)
 			if tt.want == "" {

@@ -131,6 +131,77 @@ check "a stream of a driver is taken" dh_koweld
 check "it hears of its userspace" lines "debian/.debhelper/generated/$modules/triggers" \
 	"interest-noawait /usr/share/doc/acme-driver" "interest-noawait /usr/share/doc/acme-libs"
 
+# Diversions: literal lines in the scripts, and the folders that they go to.
+diverted() {
+	fresh
+	mkdir -p "debian/$modules/usr/sbin"
+	echo own >"debian/$modules/usr/sbin/acme-tool"
+	cat >>"debian/$modules.koweld.yaml" <<-'END'
+		vars: {lib: "/usr/lib/${multiarch}"}
+		diverts:
+		  - {id: tool, from: /usr/sbin/acme-tool, since: 0.9-1}
+		  - {id: lib, from: "${lib}/libacme.so.1", to: /usr/lib/acme/libacme.so.1, ship: false}
+		  - {id: old, from: /usr/share/acme/old, until: 0.9-1}
+	END
+}
+multiarch=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
+divert="dpkg-divert --quiet --package $modules --no-rename --divert"
+# line SCRIPT LINE...: the script has each, once or more often, however indented.
+line() {
+	local script=$1 want
+	shift
+	for want; do sed 's/^\t*//' "debian/$modules.$script.debhelper" | grep -xF -- "$want" >/dev/null || {
+		echo "$script has no line $want"
+		return 1
+	}; done
+}
+diverted
+check "diversions are taken" dh_koweld
+check "preinst adds them, by both spellings" line preinst \
+	"$divert /usr/sbin/acme-tool.distrib --add /usr/sbin/acme-tool" \
+	"$divert /sbin/acme-tool.distrib.usr-is-merged --add /sbin/acme-tool" \
+	"$divert /usr/lib/acme/libacme.so.1 --add /usr/lib/$multiarch/libacme.so.1"
+check "postrm removes them" line postrm \
+	"$divert /usr/sbin/acme-tool.distrib --remove /usr/sbin/acme-tool" \
+	"$divert /sbin/acme-tool.distrib.usr-is-merged --remove /sbin/acme-tool" \
+	"$divert /usr/lib/acme/libacme.so.1 --remove /usr/lib/$multiarch/libacme.so.1"
+check "postinst removes what is of the past" line postinst "$divert /usr/share/acme/old.distrib --remove /usr/share/acme/old"
+check "nothing renames, nothing is local" [ -z "$(cat "debian/$modules".*.debhelper | sed 's/--no-rename//' | grep -E -- '--rename|--local')" ]
+check "the folder of a target is made" [ -d "debian/$modules/usr/lib/acme" ]
+check "that of another is everywhere" [ "$(ls "debian/$modules/usr")" = "$(printf 'lib\nsbin\nshare')" ]
+check "what koweld placed goes before a diverted file comes back" [ "$(grep -nE 'maintscript postrm|^case .* in|koweld_divert_back \"' "debian/$modules.postrm.debhelper" | head -n 2 | grep -c maintscript)" = 1 ]
+dh_installdeb
+dh_gencontrol
+for script in preinst postinst prerm postrm; do check "$script is a script" sh -n "debian/$modules/DEBIAN/$script"; done
+check "another package has no preinst" [ ! -e "debian/$objects/DEBIAN/preinst" ]
+mkdir -p "debian/$modules/usr/share/lintian/overrides"
+cat >"debian/$modules/usr/share/lintian/overrides/$modules" <<-END
+	$modules: diversion-for-unknown-file sbin/acme-tool [preinst:*]
+	$modules: diversion-for-unknown-file lib/$multiarch/libacme.so.1 [preinst:*]
+	$modules: diversion-for-unknown-file usr/lib/$multiarch/libacme.so.1 [preinst:*]
+	$modules: remove-of-unknown-diversion usr/share/acme/old [postrm:*]
+END
+if command -v lintian >/dev/null; then
+	dpkg-deb --root-owner-group --build "debian/$modules" "$scratch/diverted.deb" >/dev/null
+	lintian --allow-root --no-user-dirs --fail-on none "$scratch/diverted.deb" >"$scratch/lintian"
+	check "lintian looks at it" grep -q no-copyright-file "$scratch/lintian"
+	check "it has nothing to say of the diversions but what is overridden" [ -z "$(grep -E 'divers|unused-override|mismatched-override|maintainer-script|bashism|essential' "$scratch/lintian")" ]
+else
+	skip "lintian on diversions" "lintian is not installed"
+fi
+
+fresh
+diverted
+rm "debian/$modules/usr/sbin/acme-tool"
+check "a diverted name that is not shipped fails" fails "does not ship /usr/sbin/acme-tool" dh_koweld
+check "--no-lint takes it" dh_koweld --no-lint
+diverted
+sed -i 's/since: 0.9-1/since: "1.1"/' "debian/$modules.koweld.yaml"
+check "a version that is to come fails" fails "since 1.1 is later than 1.0" dh_koweld
+diverted
+check "--no-scripts diverts nothing" dh_koweld -n
+check "no script is there" [ -z "$(find debian -type f -name "*.debhelper")" ]
+
 # fake: a koweld of which only what it prints of a manifest is asked.
 fake() {
 	mkdir -p "$scratch/fake"

@@ -1,13 +1,15 @@
 #!/bin/bash
 # Diversions: real dpkg-divert of this machine and of other releases, if fetch.sh
 # gets them within ten minutes, on real layouts of /usr; the same where the kernel
-# denies openat2 and renameat2; random lives of a system, broken at any call; and a
-# diversion broken at each of its calls.
+# denies openat2 and renameat2; random lives of a system, broken at any call; a
+# diversion broken at each of its calls; and packages that divert, through all that
+# dpkg does.
 #
 #   divert.sh           prints a table of what was tried
 #   divert.sh -json     as tools/layer reads it
 #
-# KOWELD_LIVES says how many random lives there are.
+# KOWELD_LIVES says how many random lives there are; with KOWELD_TEST=all packages are
+# tried with each dpkg.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR
@@ -42,6 +44,8 @@ KOWELD_DPKG="bullseye bookworm trixie sid" run releases -run '^TestDpkg' ./diver
 for errno in ENOSYS EPERM; do
 	run "$errno" -exec "$work/answered $errno openat2,renameat2" -run '^TestDpkg' ./divert
 done
+# Packages that divert; with KOWELD_TEST=all by the dpkg of each release.
+run packages ./internal/scenario/diverted
 run lives -run '^TestNoLifeLosesAFile$' ./internal/crash -rapid.checks="${KOWELD_LIVES:-1000}"
 [[ $format == -json ]] || run killed -run '^TestKilledDiversions$' ./internal/crash # CI has a layer for these
 
@@ -65,6 +69,7 @@ if [[ $format == -v ]]; then
 	echo
 	printf '%-34s %5s %5s %5s\n' "all of it" pass fail skip
 	printf '%-34s %s\n' "real dpkg-divert" "$(sum releases)"
+	printf '%-34s %s\n' "packages that divert, real dpkg" "$(sum packages)"
 	for errno in ENOSYS EPERM; do
 		printf '%-34s %s\n' "openat2 and renameat2 say $errno" "$(sum "$errno")"
 	done
