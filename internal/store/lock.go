@@ -161,7 +161,7 @@ func (s *Store) holder(f fsys.File) string {
 func (l *Lock) Release() error {
 	fsx, s := l.s.FS, l.s
 	empty := true
-	for _, dir := range []string{s.Packages(), s.Journal(), path.Join(s.Dir, "saved"), s.Scratch()} {
+	for _, dir := range []string{s.Packages(), s.Quirks(), s.Journal(), path.Join(s.Dir, "saved"), s.Scratch()} {
 		if err := fsx.Rmdir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			empty = false
 		}

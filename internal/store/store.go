@@ -36,6 +36,9 @@ func (s *Store) Journal() string { return path.Join(s.Dir, "journal") }
 // Packages is the folder of the records.
 func (s *Store) Packages() string { return path.Join(s.Dir, "packages") }
 
+// Quirks is the folder of what was done for quirks.
+func (s *Store) Quirks() string { return path.Join(s.Dir, "quirks") }
+
 // Saved is the folder of what a package replaced or an admin changed.
 func (s *Store) Saved(pkg string) string { return path.Join(s.Dir, "saved", pkg) }
 
