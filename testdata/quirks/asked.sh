@@ -3,7 +3,8 @@
 # it is in a system that came there with neither koweld nor the bug.
 # shellcheck shell=bash disable=SC2154 # of systems.sh
 
-upgrade() { apt "${1:-0}" dist-upgrade; }
+# upgrade CODE: to what apt knows.
+upgrade() { apt "$1" dist-upgrade; }
 
 # tell POINT WHAT: the next time that a maintainer script comes there, it does that.
 tell() { mkdir -p "$root/run/at" && echo "$2" >"$root/run/at/$1"; }
@@ -47,7 +48,11 @@ stale_is_gone() { [[ $layout == merged || ! -e $root$old ]]; }
 # ends STATE: koweld is purged, and all is as in $scratch/LAYOUT.STATE.
 ends() {
 	holds_not
+	purged "$1"
+}
+purged() {
 	apt 0 purge koweld
+	inside ldconfig
 	check "each file is as if there had been neither bug nor koweld" unchanged "$scratch/$layout.$1"
 	check "nothing is diverted" is_not_diverted
 	check "dpkg finds nothing wrong (dpkg --audit)" nothing_wrong
@@ -56,7 +61,7 @@ ends() {
 # ends_fixed: the same after an upgrade to the fixed version.
 ends_fixed() {
 	release fixed
-	upgrade
+	upgrade 0
 	reads "$fixed"
 	check "nothing is left in /lib" stale_is_gone
 	ends fixed
@@ -73,7 +78,7 @@ gets_koweld() {
 gets_broken() {
 	gets_koweld
 	release focal
-	upgrade
+	upgrade 0
 	is_upgraded
 }
 is_upgraded() {

@@ -1,12 +1,11 @@
 # Sourced by scripts, after toys.sh: systems of Ubuntu's release that the toys make
 # of Debian bullseye, with /usr split and merged. $root is a copy of one, to be thrown
 # away.
-# shellcheck shell=bash disable=SC2154 # $scratch, $work, $cache, $toys, $multiarch
+# shellcheck shell=bash disable=SC2154,SC2034 # $scratch and others; $the_diversion and others
 
 old=/lib/$multiarch/.libgcrypt.so.20.hmac
 new=/usr/lib/$multiarch/.libgcrypt.so.20.hmac
 the_diversion="local diversion of $old to $new"
-said_of_it="No such file or directory ($new)"
 
 # base_of_bullseye: a system in which /usr is split, with what usrmerge and koweld
 # depend on; kept in $cache.
@@ -27,9 +26,10 @@ system() {
 	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" && chmod +x "$root/usr/sbin/policy-rc.d"
 	rm -rf "$root"/etc/apt/sources.list.d/* "$root"/var/lib/apt/lists/*
 	cp -R "$toys"/* "$root/repository" || return
-	# Old is what they are beside those of bullseye.
-	printf '%s\n' 'force-unsafe-io' >"$root/etc/dpkg/dpkg.cfg.d/test"
+	# They are older than those of bullseye, and a release may be gone back to.
+	echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/test"
 	echo 'APT::Get::Allow-Downgrades "true";' >"$root/etc/apt/apt.conf.d/10test"
+	printf '%s\n' 'Package: *' 'Pin: origin ""' 'Pin-Priority: 1001' >"$root/etc/apt/preferences.d/test"
 	mount -t proc none "$root/proc" || return
 	if [[ $1 == merged ]]; then
 		inside dpkg -i /repository/jammy/usrmerge_25_all.deb && inside dpkg --purge usrmerge || return
@@ -42,10 +42,10 @@ system() {
 enter() { cp -a "$scratch/$1" "$root" && mount -t proc none "$root/proc"; }
 leave() { umount "$root/proc" && rm -rf --one-file-system "$root"; }
 
-# release NAME: what apt knows from now on: that release's packages, and koweld.
+# release NAME: what apt knows from now on: that release's packages, koweld, and others.
 release() {
 	local name
-	for name in "$1" koweld; do
+	for name in "$1" koweld other; do
 		[[ ! -e $root/repository/$name/Packages ]] || echo "deb [trusted=yes] file:/repository/$name ./"
 	done >"$root/etc/apt/sources.list"
 	inside apt-get -qq update
@@ -60,21 +60,28 @@ reference() {
 	for name; do
 		release "$name" && inside apt-get -qq -y --no-install-recommends dist-upgrade || return
 	done
+	inside ldconfig
 	files >"$scratch/$layout.$state"
 	nothing_wrong && inside /usr/lib/ubuntu-fips/selftest && leave
 }
 
-# prepare: toys, systems, koweld, references.
+# prepare WHAT: toys, systems, koweld's package of $packages, references. If that
+# cannot be had, it is the end of WHAT.
 prepare() {
 	root=$scratch/root toys=$scratch/toys
 	cache=${XDG_CACHE_HOME:-$HOME/.cache}/koweld/apt
 	work=$cache
 	mkdir -p "$cache"
 	need dpkg-scanpackages=dpkg-dev mmdebstrap=mmdebstrap || exit 1
-	chapter "Toys, and systems that have them"
+	chapter "Toys of the packages, and systems that have them"
+	if [[ -n ${small-} ]] && ! { bootstrap_limit=400 base_of_bullseye && real_packages; } >&2; then
+		skip "a system of bullseye" "the archive does not answer in time"
+		finish "$1"
+		exit
+	fi
 	check "a system of Debian is at hand" base_of_bullseye
 	check "the toys are made" toys
-	mkdir "$toys/koweld" && cp "${KOWELD_DEBS:-$here/../../build/deb}"/koweld_*_amd64.deb "$toys/koweld" && index "$toys/koweld" || exit
+	check "koweld's package is at hand" published_koweld
 	for layout in ${KOWELD_LAYOUTS:-split merged}; do
 		check "a system whose /usr is $layout" system "$layout"
 		check "what bionic is" reference bionic
@@ -82,10 +89,11 @@ prepare() {
 		check "what jammy is after it" reference jammy fixed jammy
 	done
 	((tap_failed == 0)) || {
-		finish quirks
+		finish "$1"
 		exit 1
 	}
 }
+published_koweld() { mkdir "$toys/koweld" && cp "$packages"/koweld_*_amd64.deb "$toys/koweld" && index "$toys/koweld"; }
 
 # go PATH
 go() {

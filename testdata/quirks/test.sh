@@ -23,6 +23,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR
 . "$here/../sh/apt.sh"
 # shellcheck source-path=SCRIPTDIR
+. "$here/../deb/built.sh"
+# shellcheck source-path=SCRIPTDIR
 . "$here/../apt/roots.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$here/../apt/chroot.sh"
@@ -34,12 +36,24 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../quirks/asked.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$here/../quirks/bug.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$here/../quirks/upgrades.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$here/../quirks/failures.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$here/../quirks/merging.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$here/../quirks/koweld.sh"
 unshared quirks "$0" "$@"
 
-all_paths=(bug workaround)
-small_paths=(bug)
+all_paths=(bug workaround upgrade updates starts late by_dpkg downgrade fixed_first removed purged removed_by_dpkg target_owned
+	hook_fails preinst_fails postinst_fails killed_preinst killed_unpack killed_postinst killed_apt killed_boots removal_fails killed_anywhere
+	conversion next_release next_release_killed stale
+	koweld_purged koweld_removed koweld_unpacked koweld_broken leaves_nothing)
+small_paths=(bug upgrade killed_unpack next_release)
 # Those that have a meaning only where /lib is a folder of its own.
-only_split=workaround
+only_split="workaround late target_owned stale"
+if [[ ${1-} == --small ]]; then only_split+=" bug killed_unpack next_release"; fi
 
 small=
 if [[ ${1-} == --small ]]; then
@@ -49,7 +63,12 @@ fi
 scratch=$(mktemp -d)
 trap 'cd /; umount -R "$scratch" 2>/dev/null; rm -rf --one-file-system "$scratch"' EXIT
 mount -t tmpfs none "$scratch" || exit 1
-prepare
+packages=${KOWELD_DEBS:-$here/../../build/deb}
+if [[ -n $small ]]; then
+	packages=${KOWELD_DEBS:-$scratch/packages}
+	built "$packages"
+fi
+prepare quirks
 if (($# > 0)); then
 	paths=("$@")
 elif [[ -n $small ]]; then

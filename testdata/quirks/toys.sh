@@ -96,6 +96,7 @@ if [ "$({ cat "$library" && echo "the key"; } | sha256sum | cut -d' ' -f1)" != "
 fi
 END
 	chmod 755 "$tree/usr/lib/ubuntu-fips/selftest"
+	# shellcheck disable=SC2016 # the script's own
 	printf '%s\n' '#!/bin/sh' 'if [ "$1" = configure ]; then /usr/lib/ubuntu-fips/selftest; fi' >"$tree/DEBIAN/postinst"
 	pack "$1" ubuntu-fips "$2" "Depends: libgcrypt20-hmac${3:+, $3}"
 }
@@ -108,19 +109,28 @@ base_files() {
 	pack "$1" base-files "$2" "Essential: yes" "Multi-Arch: foreign" "Provides: base" "Pre-Depends: awk"
 }
 
+# squatter FOLDER: a package that has the name of the digest in /usr/lib.
+squatter() {
+	mkdir -p "$tree/usr/lib/$multiarch" && echo "something else" >"$tree/usr/lib/$multiarch/.libgcrypt.so.20.hmac" &&
+		pack "$1" squatter 1
+}
+
+# real_packages: those that toys are made of, in $debs.
+real_packages() { download bullseye libgcrypt20 base-files usrmerge && [[ -s ${debs[2]-} ]]; }
+
 # toys: all of them, and usrmerge as Debian has it.
 toys() {
 	local tree=$scratch/tree release
-	download bullseye libgcrypt20 base-files usrmerge || return
+	real_packages || return
 	cp "${debs[1]}" "$scratch/base-files.deb" && cp "${debs[2]}" "$scratch/usrmerge.deb" &&
 		dpkg-deb --fsys-tarfile "${debs[0]}" | tar -x -O --wildcards './usr/lib/*/libgcrypt.so.20.*' >"$scratch/libgcrypt.so" || return
 	base_files "$toys/bionic" 10.1ubuntu2.12 bionic 18.04 && library "$toys/bionic" "$bionic" libgcrypt.so.20.2.1 lib lib &&
-		reader "$toys/bionic" 1.0 && library "$toys/update" "$update" libgcrypt.so.20.2.1 lib lib || return
+		reader "$toys/bionic" 1.0 && squatter "$toys/other" && library "$toys/update" "$update" libgcrypt.so.20.2.1 lib lib || return
 	base_files "$toys/focal" 11ubuntu5.8 focal 20.04 && library "$toys/focal" "$broken" libgcrypt.so.20.2.5 usr/lib lib &&
 		reader "$toys/focal" 1.2.4 || return
 	mkdir "$toys/fixed" && cp "$toys/focal"/{base-files,ubuntu-fips}_* "$toys/fixed" &&
 		library "$toys/fixed" "$fixed" libgcrypt.so.20.2.5 usr/lib usr/lib || return
 	base_files "$toys/jammy" 12ubuntu4.7 jammy 22.04 && library "$toys/jammy" "$jammy" libgcrypt.so.20.3.4 usr/lib usr/lib &&
 		reader "$toys/jammy" 1.3 usrmerge && cp "$scratch/usrmerge.deb" "$toys/jammy/usrmerge_25_all.deb" || return
-	for release in bionic update focal fixed jammy; do index "$toys/$release" || return; done
+	for release in bionic update focal fixed jammy other; do index "$toys/$release" || return; done
 }
