@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build demo demo-nvidia check test corpus test-recipe test-signatures test-dpkg test-divert test-apt test-vm test-powercut test-crash-mutations test-call-mutations fuzz bench man dist deb test-deb demo-deb clean
+.PHONY: help build demo demo-nvidia demo-quirk check test corpus test-recipe test-signatures test-dpkg test-divert test-apt test-quirks test-vm test-powercut test-crash-mutations test-call-mutations fuzz bench man dist deb test-deb demo-deb clean
 .DEFAULT_GOAL := build
 
 build: ## build ./koweld, static
@@ -13,6 +13,9 @@ demo: ## the main job from end to end, in a scratch root, in seconds
 
 demo-nvidia: ## the same on NVIDIA's driver from Debian's non-free (minutes the first time)
 	@testdata/nvidia/demo.sh
+
+demo-quirk: deb ## LP: #1982534 without koweld and with it, by apt in a throw-away chroot
+	@testdata/quirks/demo.sh build/deb
 
 check: ## format, analysis, tests: minutes; no root, no network
 	@.ci/tier check
@@ -38,6 +41,9 @@ test-divert: ## diversions on each layout of /usr, by dpkg-divert of four releas
 
 test-apt: deb ## a driver's life by apt in systems of four releases, images, streams under load (half an hour)
 	@testdata/apt/test.sh
+
+test-quirks: deb ## LP: #1982534 by apt, /usr split and merged: upgrades that fail, are killed, go back, go on
+	@testdata/quirks/test.sh
 
 test-vm: ## modules that koweld placed, on Debian's kernels under Secure Boot, in QEMU (an hour)
 	@testdata/vm/test.sh

@@ -33,10 +33,11 @@ once, and what cannot be known is left as it is. What a quirk wants and must not
 done is refused with the reason, and the exit code 3; the others are done.
 
 With --apt-hook it is called by apt: before dpkg unpacks it reads on standard input,
-or on the descriptor that APT_HOOK_INFO_FD names, which packages come and go; with
---stage transaction-end afterwards it reads nothing. Such a hook never keeps apt
-from its work: what is wrong is a warning, and the exit code is 0, unless a quirk
-says that dpkg must not go on.
+or on the descriptor that APT_HOOK_INFO_FD names, which packages come and go, and
+first does what the end of the run before has missed; with --stage transaction-end
+afterwards it reads nothing. Such a hook never keeps apt from its work: what is
+wrong is a warning, and the exit code is 0, unless a quirk says that dpkg must not
+go on.
 
 What comes can be told by hand as well, before dpkg alone is called.
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -107,6 +108,25 @@ func TestLockHasOneHolder(t *testing.T) {
 	third, err := s.Lock(t.Context(), 0, nil)
 	require.NoError(t, err)
 	require.NoError(t, third.Release())
+}
+
+// The records of quirks are kept as those of packages are: while there is one the
+// lock's file stays, and when the last is gone all is.
+func TestLockOfQuirks(t *testing.T) {
+	s, dir := newStore(t)
+	first, err := s.Lock(t.Context(), 0, nil)
+	require.NoError(t, err)
+	record := path.Join(s.Quirks(), "tool.json")
+	put(t, dir, record, "{}")
+	require.NoError(t, first.Release())
+	assert.FileExists(t, filepath.Join(dir, record))
+	assert.FileExists(t, filepath.Join(dir, s.Dir, "lock"))
+
+	second, err := s.Lock(t.Context(), 0, nil)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(filepath.Join(dir, record)))
+	require.NoError(t, second.Release())
+	assert.NoDirExists(t, filepath.Join(dir, s.Dir))
 }
 
 func TestLockWaits(t *testing.T) {

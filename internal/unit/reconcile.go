@@ -84,8 +84,48 @@ func (set *quirkSet) decide(f *quirks.Facts, stage quirks.Stage) []quirks.Decisi
 // with its record. All are tried; what is refused is a *QuirkRefusedError, and a
 // transaction of dpkg's that must not go on an *AbortError.
 //
+// Before dpkg unpacks, what the end of its run before has missed is done first: it was
+// killed, or nobody told of its end.
+//
 // Where all is so already no lock is taken. With DryRun nothing is done.
 func (s *System) Reconcile(ctx context.Context, o Occasion, opts Options) ([]Reconciled, error) {
+	if o.Stage != quirks.PreUnpack {
+		return s.reconcileAt(ctx, o, opts)
+	}
+	end := o
+	end.Stage = quirks.TransactionEnd
+	before, endErr := s.reconcileAt(ctx, end, opts)
+	all, err := s.reconcileAt(ctx, o, opts)
+	return joinPasses(before, all), joinOnce(err, endErr)
+}
+
+// joinOnce joins errors, each text once.
+func joinOnce(all ...error) error {
+	var once []error
+	said := map[string]bool{}
+	var add func(error)
+	add = func(err error) {
+		if err == nil {
+			return
+		}
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, e := range several.Unwrap() {
+				add(e)
+			}
+			return
+		}
+		if text := err.Error(); !said[text] {
+			said[text] = true
+			once = append(once, err)
+		}
+	}
+	for _, err := range all {
+		add(err)
+	}
+	return errors.Join(once...)
+}
+
+func (s *System) reconcileAt(ctx context.Context, o Occasion, opts Options) ([]Reconciled, error) {
 	all, err := s.reconcileAll(ctx, o, true)
 	open, openErr := s.txn().InFlight()
 	kept, keptErr := s.planCarried(o)
