@@ -7,15 +7,17 @@
 
 # koweld_packages: koweld and dh-koweld of this work tree, by dpkg-buildpackage; the
 # files in the variables koweld_deb and dh_koweld_deb, and what they hold unpacked in
-# $scratch/tools. The same sources are built once.
+# $scratch/tools. The same sources are built once, or are in $KOWELD_DEBS.
 koweld_packages() {
 	local commit tree folder
 	cd "$here/../.." || return
 	commit=$(git_here -c user.name=none -c user.email=none stash create)
-	tree=$(git_here ls-tree -r "${commit:-HEAD}" assemble cmd debian docs/man go.mod go.sum internal manifest testdata/acme |
+	tree=$(git_here ls-tree -r "${commit:-HEAD}" assemble cmd debian divert docs/man go.mod go.sum internal manifest quirks testdata/acme |
 		sha256sum | cut -c1-16) || return
 	folder=$cache/koweld/$tree
-	if [[ ! -d $folder ]]; then
+	if compgen -G "${KOWELD_DEBS-}/koweld_*_amd64.deb" >/dev/null; then
+		folder=$KOWELD_DEBS
+	elif [[ ! -d $folder ]]; then
 		echo "building the packages of koweld" >&2
 		rm -rf --one-file-system "$cache/koweld"
 		mkdir -p "$folder.part"
