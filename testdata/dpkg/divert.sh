@@ -9,7 +9,7 @@
 #   divert.sh -json     as tools/layer reads it
 #
 # KOWELD_LIVES says how many random lives there are; with KOWELD_TEST=all packages are
-# tried with each dpkg.
+# tried with each dpkg, and in systems of the releases: an hour.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR
