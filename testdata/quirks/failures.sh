@@ -143,7 +143,7 @@ path_killed_anywhere() {
 	gets_koweld
 	release focal
 	check "the system is kept" keep
-	for call in link rename; do
+	for call in rename rmdir; do
 		n=1
 		until killed_before "$call" "$n"; do
 			check "dpkg is killed before its $call $n: $(tail -1 "$scratch/calls")" said 'dpkg.*signal\|dpkg exited'
