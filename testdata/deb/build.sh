@@ -21,6 +21,7 @@ need go=golang-1.26 dh=debhelper lintian=lintian dpkg-buildpackage=dpkg-dev git=
 	depmod=kmod ld.bfd=binutils openssl=openssl
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
+rm -rf "$out"/koweld-*/ # of a build that was cut off
 rm -f "$out"/koweld* "$out"/dh-koweld*
 
 tarball=$(testdata/deb/dist.sh "$out")
