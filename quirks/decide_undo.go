@@ -59,12 +59,14 @@ func (d *deciding) undivert(was *Diverted) bool {
 	})
 	d.ended = append(d.ended, have)
 	whose := d.whose(was.From, was.Package)
-	if sum := d.digest(was.To); was.Target == DeleteOrphan && sum != "" {
+	// What lay there before the diversion is nobody's orphan.
+	if sum := d.digest(was.To); was.Target == DeleteOrphan && sum != "" && sum != was.Found {
 		d.leave(Left{Path: was.To, SHA256: sum, Package: whose.Package, Version: whose.Version})
 	}
-	// A file of the version that is there still was never stale.
-	if was.Stale == DeleteOrphan && was.Behind != "" && was.Behind == d.digest(was.From) &&
-		(whose.Version == "" || whose.Version != was.Version) {
+	// A file of the version that is there still was never stale, and one that was no
+	// package's is not ours to remove.
+	if was.Stale == DeleteOrphan && was.Behind != "" && was.Version != "" && was.Behind == d.digest(was.From) &&
+		whose.Version != was.Version {
 		d.leave(Left{Path: was.From, SHA256: was.Behind, Package: whose.Package, Version: whose.Version})
 	}
 	return true

@@ -49,8 +49,10 @@ type Diverted struct {
 	Stale  Fate `json:"stale,omitempty"`
 	// Behind is the digest of the file that lay at From, and stayed there, when
 	// the diversion was made, and Version that of the package whose it was.
-	Behind  string       `json:"behind,omitempty"`
-	Version string       `json:"version,omitempty"`
+	Behind  string `json:"behind,omitempty"`
+	Version string `json:"version,omitempty"`
+	// Found is the digest of the file that lay at To already: no package's doing.
+	Found   string       `json:"found,omitempty"`
 	Unknown unknown.Keys `json:"-"`
 }
 
