@@ -259,7 +259,7 @@ func (d *deciding) hold(a Doing) *Done {
 		// What lay there before we diverted it is what stays behind; of what lies
 		// there when it was diverted already nobody knows.
 		if have, is := d.f.from(a.From); !move && !(is && have == a.diversion()) {
-			made.Found = d.digest(a.To)
+			made.Found = d.found(a.To)
 			if made.Behind = d.digest(a.From); made.Behind != "" {
 				made.Version = d.whose(a.From, a.Package).Version
 			}

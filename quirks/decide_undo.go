@@ -79,6 +79,15 @@ func (d *deciding) leave(l Left) {
 	}
 }
 
+// found is the digest of a file that no diversion of ours has left there.
+func (d *deciding) found(name string) string {
+	sum := d.digest(name)
+	if slices.ContainsFunc(d.next.Left, func(l Left) bool { return l.Path == name && l.SHA256 == sum }) {
+		return ""
+	}
+	return sum
+}
+
 // whose is the package that ships a name and does not hold its diversion.
 func (d *deciding) whose(name, holder string) Owner {
 	for _, o := range d.f.Paths[name].Owners.Value {
