@@ -44,8 +44,10 @@ func (s *System) Divert(ctx context.Context, wants []divert.Want, opts Options) 
 	}
 	var done []Diverted
 	err := s.lockedWithDpkg(ctx, func() error {
-		if _, err := s.planDiverts(ctx, wants); err != nil {
-			return err
+		if len(wants) > 1 {
+			if _, err := s.planDiverts(ctx, wants); err != nil {
+				return err
+			}
 		}
 		for _, w := range wants {
 			d, err := s.divert(ctx, w)

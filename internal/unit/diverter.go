@@ -43,7 +43,7 @@ func (d diverter) run(ctx context.Context, step divert.Step) error {
 		return err
 	}
 	if dir == "" {
-		return errNoDpkg
+		return &NoDpkgError{}
 	}
 	help, err := d.s.Tool.Run(ctx, tool.Cmd{Path: program, Args: []string{"--help"}})
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
 
 	"koweld/divert"
 	"koweld/internal/store"
@@ -30,9 +29,10 @@ func wantedDiverts(m *manifest.Manifest) []divert.Want {
 }
 
 // recordedDiverts are those of the package of a record, by its manifest of today;
-// none if that is gone, or while the package is.
+// none if that is gone, or while the package is. A unit that waits for its kernel, or
+// is not the active one of its group, holds them all the same.
 func (s *System) recordedDiverts(r *store.Record) ([]divert.Want, error) {
-	if !r.IsPlaced() {
+	if r.State == store.Removed {
 		return nil, nil
 	}
 	m, err := s.Load(r.Manifest.Path)
@@ -76,23 +76,53 @@ func (s *System) verifyDiverts(ctx context.Context, r *store.Record, v *Verifica
 	return all, nil
 }
 
-// repairDiverts makes the diversions of packages as they hold them. dpkg's locks
-// are taken only where something is to be done.
-func (s *System) repairDiverts(ctx context.Context, pkgs []string, opts Options) error {
+// repairDiverts makes the diversions of packages as they hold them, and tells of it
+// in the changes. dpkg's locks are taken only where something is to be done.
+func (s *System) repairDiverts(ctx context.Context, pkgs []string, changes []Change, opts Options) error {
 	var errs []error
 	for _, pkg := range pkgs {
-		r, err := s.store().Load(pkg)
-		if r == nil || err != nil {
-			continue // repair tells
-		}
-		wants, err := s.recordedDiverts(r)
-		if err == nil && len(wants) > 0 {
-			var planned []Diverted
-			if planned, err = s.planDiverts(ctx, wants); err == nil && !opts.DryRun && slices.ContainsFunc(planned, func(d Diverted) bool { return len(d.Steps) > 0 }) {
-				_, err = s.Divert(ctx, wants, opts)
+		steps, err := s.repairDivertsOf(ctx, pkg, opts)
+		errs = append(errs, err)
+		for i := range changes {
+			if c := &changes[i]; c.Package == pkg && len(steps) > 0 {
+				c.Steps = append(c.Steps, steps...)
+				switch {
+				case opts.DryRun:
+					c.Action = Planned
+				case c.Action == Unchanged:
+					c.Action = Repaired
+				}
 			}
 		}
-		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// repairDivertsOf is repairDiverts for a package; it returns what was done, or would
+// be.
+func (s *System) repairDivertsOf(ctx context.Context, pkg string, opts Options) (steps []string, err error) {
+	r, err := s.store().Load(pkg)
+	if r == nil || err != nil {
+		return nil, nil // repair tells
+	}
+	wants, err := s.recordedDiverts(r)
+	if err != nil || len(wants) == 0 {
+		return nil, err
+	}
+	planned, err := s.planDiverts(ctx, wants)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range planned {
+		for _, step := range d.Steps {
+			steps = append(steps, step.String())
+		}
+	}
+	if opts.DryRun || len(steps) == 0 {
+		return steps, nil
+	}
+	if _, err := s.Divert(ctx, wants, opts); err != nil {
+		return nil, err
+	}
+	return steps, nil
 }

@@ -27,7 +27,7 @@ func (s *System) lockDpkg(ctx context.Context, wait time.Duration) (release func
 		return nil, err
 	}
 	if dir == "" {
-		return nil, errNoDpkg
+		return nil, &NoDpkgError{}
 	}
 	var held []fsys.File
 	release = func() {
@@ -52,7 +52,15 @@ func (s *System) lockDpkg(ctx context.Context, wait time.Duration) (release func
 	return release, nil
 }
 
-var errNoDpkg = errors.New("cannot find dpkg's database: there is no " + dpkgAdminDir)
+// NoDpkgError says that there is no dpkg in the root.
+type NoDpkgError struct{}
+
+func (e *NoDpkgError) Error() string {
+	return "cannot find dpkg's database: there is no " + dpkgAdminDir
+}
+
+// Hint says what to do.
+func (e *NoDpkgError) Hint() string { return "give the root of a Debian system with --root" }
 
 // tryDpkg takes one lock of dpkg's; nil without error if dpkg holds it for us.
 func (s *System) tryDpkg(name string) (fsys.File, error) {

@@ -31,7 +31,11 @@ func (s *System) planCarried(o Occasion) (*plan, error) {
 	}
 	for _, name := range names {
 		if o.Stage == quirks.UpgradeEnd {
-			if needed, err := s.isOnRecord(name); err != nil || !needed {
+			needed, err := s.isOnRecord(name)
+			if err != nil {
+				return nil, err
+			}
+			if !needed {
 				continue
 			}
 		}
@@ -44,7 +48,7 @@ func (s *System) planCarried(o Occasion) (*plan, error) {
 
 func (s *System) planEnded(o Occasion) (*plan, error) {
 	p := &plan{}
-	if o.Stage != quirks.UpgradeEnd {
+	if o.Stage != quirks.UpgradeEnd && !o.TakeBack {
 		return p, nil
 	}
 	names, err := s.quirkFiles(quirkRecords)

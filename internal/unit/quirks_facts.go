@@ -49,19 +49,19 @@ type measuring struct {
 
 // quirkFacts measures what quirks need. Nothing is changed. A damaged list of
 // diversions is a *divert.FormatError: without it nothing can be decided.
-func (s *System) quirkFacts(ctx context.Context, set *quirkSet, o Occasion) (*quirks.Facts, *divert.State, error) {
+func (s *System) quirkFacts(ctx context.Context, set *quirkSet, o Occasion) (*quirks.Facts, error) {
 	needs := set.Needs(set.records)
 	m := &measuring{s: s, md5sums: make(map[string]map[string]string)}
 	var err error
 	if m.db, err = s.dpkg(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	var names []divert.Want
 	for _, name := range needs.PathNames() {
 		names = append(names, divert.Want{From: name, Absent: true})
 	}
 	if m.st, err = s.Diversions(ctx, names...); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	m.f = &quirks.Facts{
 		Arch: quirks.Known(s.Arch), Layout: quirks.Known(layoutFact(m.st.Layout)),
@@ -83,17 +83,17 @@ func (s *System) quirkFacts(ctx context.Context, set *quirkSet, o Occasion) (*qu
 	}
 	m.f.Diversions = quirks.Known(all)
 	if err := m.packages(ctx, needs); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for _, name := range needs.PathNames() {
 		if m.f.Paths[name], err = m.path(ctx, name, needs.Paths[name]); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	for _, pair := range needs.PairNames() {
 		m.f.Relations[pair] = m.relation(pair)
 	}
-	return m.f, m.st, m.system(needs)
+	return m.f, m.system(needs)
 }
 
 func layoutFact(l divert.Layout) quirks.Layout {

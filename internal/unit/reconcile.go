@@ -65,7 +65,7 @@ func (s *System) Explain(ctx context.Context, o Occasion) ([]Reconciled, error) 
 	if err != nil {
 		return nil, err
 	}
-	facts, _, err := s.quirkFacts(ctx, set, o)
+	facts, err := s.quirkFacts(ctx, set, o)
 	if err != nil {
 		return nil, errors.Join(set.wrong, err)
 	}
@@ -108,7 +108,9 @@ func joinOnce(all ...error) error {
 		if err == nil {
 			return
 		}
-		if several, ok := err.(interface{ Unwrap() []error }); ok {
+		// One with a hint is one error, whatever it is made of.
+		_, whole := err.(interface{ Hint() string })
+		if several, ok := err.(interface{ Unwrap() []error }); ok && !whole {
 			for _, e := range several.Unwrap() {
 				add(e)
 			}
@@ -201,7 +203,7 @@ func (s *System) reconcileAll(ctx context.Context, o Occasion, plan bool) ([]Rec
 	if err != nil {
 		return nil, err
 	}
-	facts, _, err := s.quirkFacts(ctx, set, o)
+	facts, err := s.quirkFacts(ctx, set, o)
 	if err != nil {
 		return nil, errors.Join(set.wrong, err)
 	}

@@ -26,7 +26,7 @@ func (s *System) Repair(ctx context.Context, pkgs []string, opts Options) ([]Cha
 	})
 	err = errors.Join(err, s.runEffects(ctx, changes, opts))
 	if pkgs, kerr := list(); kerr == nil { // changeEach has told
-		err = errors.Join(err, s.repairDiverts(ctx, pkgs, opts))
+		err = errors.Join(err, s.repairDiverts(ctx, pkgs, changes, opts))
 	}
 	return changes, err
 }

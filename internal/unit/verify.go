@@ -131,6 +131,11 @@ func (s *System) verify(ctx context.Context, pkg string, inFlight []string) (*Ve
 	for _, e := range r.Pending {
 		v.Differences = append(v.Differences, Difference{Problem: string(e) + " is still to be done"})
 	}
+	diverts, err := s.verifyDiverts(ctx, r, v)
+	if err != nil {
+		return nil, err
+	}
+	v.Differences = append(v.Differences, diverts...)
 	if !r.IsPlaced() {
 		if r.State == store.Removed && r.IsParked() {
 			v.Differences = append(v.Differences, halfRemoved)
@@ -138,11 +143,7 @@ func (s *System) verify(ctx context.Context, pkg string, inFlight []string) (*Ve
 		return v, nil
 	}
 	index, err := s.verifyIndex(r)
-	if err != nil {
-		return v, err
-	}
-	diverts, err := s.verifyDiverts(ctx, r, v)
-	v.Differences = append(append(v.Differences, index...), diverts...)
+	v.Differences = append(v.Differences, index...)
 	return v, err
 }
 
