@@ -9,6 +9,9 @@ import (
 // afterwards.
 func (d *deciding) undoAllBut(stay []Done) {
 	d.next.Done = stay
+	if d.s == TakeBack && slices.ContainsFunc(d.r.Done, func(o Done) bool { return o.Divert != nil || o.Mirror != nil }) {
+		d.out.Say = append(d.out.Say, Message{"warning", "it is no longer held: " + d.out.Title})
+	}
 	all := true
 	var said []Done
 	for i := len(d.r.Done) - 1; i >= 0; i-- { // the last that was done first
@@ -53,23 +56,40 @@ func (d *deciding) undivert(was *Diverted) bool {
 	if !is || have != was.diversion() {
 		return true // somebody has ended it
 	}
-	d.out.Wants = append(d.out.Wants, Want{
-		From: was.From, To: was.To, Package: was.Package, Absent: true, Protected: was.Protected,
-		NoMove: was.Target != MoveBack, Save: was.Target == MoveBack,
-	})
-	d.ended = append(d.ended, have)
 	whose := d.whose(was.From, was.Package)
 	// What lay there before the diversion is nobody's orphan.
-	if sum := d.digest(was.To); was.Target == DeleteOrphan && sum != "" && sum != was.Found {
+	sum := d.digest(was.To)
+	if sum == was.Found {
+		sum = ""
+	}
+	back := was.Target == MoveBack || d.s == TakeBack && whose.Package != "" && sum != "" && d.mayReturn(was)
+	d.out.Wants = append(d.out.Wants, Want{
+		From: was.From, To: was.To, Package: was.Package, Absent: true, Protected: was.Protected,
+		NoMove: !back, Save: back,
+	})
+	d.ended = append(d.ended, have)
+	if was.Target == DeleteOrphan && sum != "" && !back {
 		d.leave(Left{Path: was.To, SHA256: sum, Package: whose.Package, Version: whose.Version})
 	}
-	// A file of the version that is there still was never stale, and one that was no
-	// package's is not ours to remove.
-	if was.Stale == DeleteOrphan && was.Behind != "" && was.Version != "" && was.Behind == d.digest(was.From) &&
-		whose.Version != was.Version {
+	if was.Stale == DeleteOrphan && !back && d.isStale(was, whose) {
 		d.leave(Left{Path: was.From, SHA256: was.Behind, Package: whose.Package, Version: whose.Version})
 	}
 	return true
+}
+
+// isStale reports whether what lies at a diverted name is of a version of its package
+// that is gone. A file of the version that is there still was never stale, and one that
+// was no package's is not ours to remove.
+func (d *deciding) isStale(was *Diverted, whose Owner) bool {
+	return was.Behind != "" && was.Version != "" && was.Behind == d.digest(was.From) && whose.Version != was.Version
+}
+
+// mayReturn reports whether a package's file can come back to its name: what is there
+// can be put aside, and is not the holder's own.
+func (d *deciding) mayReturn(was *Diverted) bool {
+	p := d.f.Paths[was.From]
+	return p.Kind.Known && slices.Contains([]Kind{NoFile, File, Symlink}, p.Kind.Value) && p.Owners.Known &&
+		!slices.ContainsFunc(p.Owners.Value, func(o Owner) bool { return was.Package != "" && o.Package == was.Package })
 }
 
 // leave notes a file.

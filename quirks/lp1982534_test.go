@@ -334,6 +334,55 @@ func TestLibgcryptHmacAfterConversion(t *testing.T) {
 	assert.Empty(t, w.removed[1:], "only the stale file was ever removed")
 }
 
+// When koweld goes, so does all of it: the digest lies where dpkg lists it, as without
+// the quirk, and goes with its package.
+func TestLibgcryptHmacKoweldGoes(t *testing.T) {
+	goes := func(w *world) []string {
+		w.set = &quirks.Set{}
+		return w.quiet(quirks.TakeBack)
+	}
+	w := newLP(t)
+	w.upgrade(broken)
+	require.Equal(t, "of focal", w.files[newHmac])
+	assert.Equal(t, []string{
+		"no longer divert " + lpDiversion.String(),
+		"warning: it is no longer held: libgcrypt20-hmac of Ubuntu 20.04 FIPS puts the HMAC file into /lib",
+	}, goes(w))
+	assert.Equal(t, "of focal", w.files[oldHmac])
+	assert.NotContains(t, w.files, newHmac)
+	assert.Empty(t, w.diversions)
+	assert.Empty(t, w.records)
+	assert.Empty(t, goes(w))
+	w.remove(hmac)
+	assert.NotContains(t, w.files, oldHmac)
+
+	// In the same run as the upgrade: what the old package has left goes aside.
+	w = newLP(t)
+	w.told(broken).reconcile(quirks.PreUnpack)
+	w.install(hmac, broken)
+	require.Equal(t, "of bionic", w.files[oldHmac])
+	goes(w)
+	assert.Equal(t, "of focal", w.files[oldHmac])
+	assert.NotContains(t, w.files, newHmac)
+	assert.Empty(t, w.records)
+
+	// Before the upgrade there is nothing to bring back.
+	w = newLP(t)
+	w.told(broken).reconcile(quirks.PreUnpack)
+	goes(w)
+	assert.Equal(t, "of bionic", w.files[oldHmac])
+	assert.Empty(t, w.diversions)
+	assert.Empty(t, w.records)
+
+	// On a merged system the file is at both names.
+	w = newLP(t)
+	w.upgrade(broken)
+	require.True(t, w.convert())
+	goes(w)
+	assert.Equal(t, "of focal", w.files[newHmac])
+	assert.Empty(t, w.diversions)
+}
+
 // On a merged system there is nothing to do, and nothing is.
 func TestLibgcryptHmacMerged(t *testing.T) {
 	w := newLP(t)

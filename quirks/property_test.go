@@ -329,10 +329,25 @@ func cmpString(a, b string) int {
 	return 0
 }
 
+// inPlace are the files of packages that have their bytes where dpkg has them, as
+// "PACKAGE NAME", but for those that two packages have: one of them at a target, which
+// could not be without a diversion.
+func (w *world) inPlace() map[string]bool {
+	all := map[string]bool{}
+	for pkg, p := range w.packages {
+		for name, content := range w.archive[pkg][p.version] {
+			if w.files[w.place(w.diverted(pkg, name))] == content && len(w.owners(name)) == 1 {
+				all[pkg+" "+name] = true
+			}
+		}
+	}
+	return all
+}
+
 // When the scope is false or the quirk is gone, all that is on record is taken back
 // at rest, and nothing stays on record but files that are of use.
 func TestAllOnRecordIsTakenBack(t *testing.T) {
-	undone := 0
+	undone, kept := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		w := drawWorld(t, rt, drawQuirk(rt))
 		before := slices.Clone(w.diversions)
@@ -345,26 +360,42 @@ func TestAllOnRecordIsTakenBack(t *testing.T) {
 			return
 		}
 		q := w.set.Quirks[0]
-		switch rapid.IntRange(0, 2).Draw(rt, "end") {
+		stage := drawStage(rt)
+		var had map[string]bool
+		switch rapid.IntRange(0, 3).Draw(rt, "end") {
 		case 0:
 			w.set.Quirks = nil
 		case 1:
 			off := *q
 			off.Off = true
 			w.set.Quirks = []*quirks.Quirk{&off}
+		case 2:
+			w.set.Quirks, stage = nil, quirks.TakeBack
+			w.hidden = map[string]bool{}
+			had = w.inPlace()
 		default:
 			elsewhere := *q
 			elsewhere.Scope = quirks.OSIs{ID: "beos"}
 			w.set.Quirks = []*quirks.Quirk{&elsewhere}
 		}
-		w.reconcile(drawStage(rt))
+		diverted := len(w.diversions)
+		w.reconcile(stage)
 		if after := w.records["x"]; after != nil {
 			require.Empty(rt, after.Done, "what was done is taken back")
+		}
+		if stage == quirks.TakeBack {
+			has := w.inPlace()
+			for file := range had {
+				require.True(rt, has[file], "%s is where dpkg has it", file)
+			}
+			if len(had) > 0 && len(w.diversions) < diverted {
+				kept++
+			}
 		}
 		require.Equal(rt, before, append([]quirks.Diversion(nil), w.diversions...), "there were none before")
 		undone++
 	})
-	t.Logf("%d records taken back", undone)
+	t.Logf("%d records taken back, %d diversions with files of packages", undone, kept)
 	require.Positive(t, undone)
 }
 

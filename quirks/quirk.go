@@ -88,17 +88,21 @@ const (
 	UpgradeEnd Stage = "upgrade-end"
 	Boot       Stage = "boot"
 	Manual     Stage = "manual"
+	// TakeBack: koweld is being removed. There is no quirk any more, and nobody looks
+	// after what was done for one: what a package has of a diversion goes back to
+	// where dpkg lists it.
+	TakeBack Stage = "take-back"
 )
 
-// Stages lists them.
+// Stages lists those that can be told, and at which a cleanup may be done.
 var Stages = []Stage{PreUnpack, UpgradeStart, InPackage, Trigger, TransactionEnd, UpgradeEnd, Boot, Manual}
 
-// atRest are those at which no package is under way.
+// atRest are those of them at which no package is under way.
 var atRest = []Stage{TransactionEnd, UpgradeEnd, Boot, Manual}
 
 // IsAtRest reports whether no package is under way at the stage: only then are
 // files removed that nobody has.
-func (s Stage) IsAtRest() bool { return slices.Contains(atRest, s) }
+func (s Stage) IsAtRest() bool { return s == TakeBack || slices.Contains(atRest, s) }
 
 // may says at which stages an action acts.
 func may(action string) []Stage {

@@ -42,7 +42,9 @@ go on.
 What comes can be told by hand as well, before dpkg alone is called.
 
 With --take-back all that was done for quirks is taken back, as before koweld is
-removed.`,
+removed, as if there were none: the file that a package has by a diversion goes back
+to where dpkg lists it, also if its reader does not find it there. See it with
+--dry-run first.`,
 		Example: `  koweld reconcile
   koweld reconcile --incoming libgcrypt20-hmac=1.8.5-5ubuntu1.fips.1.5
   koweld reconcile --stage upgrade-start --upgrade bionic:focal --candidate tool=2.0`,
@@ -65,6 +67,9 @@ removed.`,
 const hookWait = time.Minute
 
 func (a *app) reconcile(cmd *cobra.Command, flags *occasionFlags, hook bool) error {
+	if flags.takeBack && (hook || cmd.Flags().Changed("stage")) {
+		return &usageError{err: errors.New("cannot take back at a stage, or in apt's hook: give --take-back alone")}
+	}
 	if hook && !cmd.Flags().Changed("stage") {
 		flags.stage = string(quirks.PreUnpack)
 	}
@@ -173,7 +178,7 @@ func (o *occasionFlags) addTo(cmd *cobra.Command) {
 }
 
 func (o *occasionFlags) occasion(a *app) (unit.Occasion, error) {
-	out := unit.Occasion{TakeBack: o.takeBack}
+	var out unit.Occasion
 	if o.quirks != "" {
 		var err error
 		if out.Carried, err = a.belowRoot("the folder", o.quirks); err != nil {
@@ -185,7 +190,10 @@ func (o *occasionFlags) occasion(a *app) (unit.Occasion, error) {
 			out.Stage = s
 		}
 	}
-	if out.Stage == "" {
+	switch {
+	case o.takeBack:
+		out.Stage = quirks.TakeBack
+	case out.Stage == "":
 		return out, &usageError{err: fmt.Errorf("cannot reconcile at %q: there is no such stage", o.stage)}
 	}
 	var err error

@@ -48,7 +48,7 @@ func (s *System) planCarried(o Occasion) (*plan, error) {
 
 func (s *System) planEnded(o Occasion) (*plan, error) {
 	p := &plan{}
-	if o.Stage != quirks.UpgradeEnd && !o.TakeBack {
+	if o.Stage != quirks.UpgradeEnd && o.Stage != quirks.TakeBack {
 		return p, nil
 	}
 	names, err := s.quirkFiles(quirkRecords)

@@ -31,8 +31,6 @@ type Occasion struct {
 	// Carried is a folder of quirks that a release upgrader brings along; "" if it
 	// brings none.
 	Carried string
-	// TakeBack decides as if there were no quirk: all that was done is taken back.
-	TakeBack bool
 }
 
 // measuring gathers the facts of quirks.
@@ -72,7 +70,7 @@ func (s *System) quirkFacts(ctx context.Context, set *quirkSet, o Occasion) (*qu
 	switch {
 	case o.Upgrade != nil:
 		m.f.Upgrade = quirks.Known(*o.Upgrade)
-	case o.Stage == quirks.Boot || o.Stage == quirks.Manual:
+	case o.Stage == quirks.Boot || o.Stage == quirks.Manual || o.Stage == quirks.TakeBack:
 		m.f.Upgrade = quirks.Known(quirks.Upgrade{})
 	default:
 		m.f.Upgrade = quirks.NotKnown[quirks.Upgrade]("no upgrader has told")

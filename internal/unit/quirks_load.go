@@ -39,7 +39,7 @@ type quirkSet struct {
 func (s *System) loadQuirks(ctx context.Context, o Occasion) (*quirkSet, error) {
 	var sources []quirks.Source
 	set := &quirkSet{Set: new(quirks.Set), damaged: make(map[string]bool)}
-	if o.TakeBack {
+	if o.Stage == quirks.TakeBack {
 		set.wrong = s.loadQuirkRecords(set)
 		return set, nil
 	}

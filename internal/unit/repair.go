@@ -59,9 +59,29 @@ func (s *System) repair(ctx context.Context, pkg string, opts Options) (*Change,
 		return nil, err
 	}
 	c, err := s.install(ctx, m, byBytes, opts)
-	err = s.Blame(ctx, m, err)
-	if err == nil && c.Action == Installed {
+	if err != nil {
+		return s.unrepaired(ctx, r, s.Blame(ctx, m, err))
+	}
+	if c.Action == Installed {
 		c.Action = Repaired
 	}
-	return c, err
+	return c, nil
+}
+
+// unrepaired is what becomes of a unit that cannot be formed of its inputs: where every
+// byte that is placed is right there is nothing to repair. dpkg may have unpacked one of
+// its packages and not yet another; or what a package holds now is wrong, which its
+// configuration fails on.
+func (s *System) unrepaired(ctx context.Context, r *store.Record, err error) (*Change, error) {
+	var inputs *InputsError
+	if !errors.As(err, &inputs) || !r.IsPlaced() {
+		return nil, err
+	}
+	v, verr := s.verify(ctx, r.Package, nil)
+	if verr != nil || len(v.Differences) > 0 {
+		return nil, err
+	}
+	said := "what is placed is whole and stays, but koweld " + inputs.Error() + "; " + inputs.Hint()
+	s.observe(Event{Kind: Warning, Unit: r.Package, Detail: said})
+	return &Change{Package: r.Package, Kernel: r.Kernel, Action: Unchanged, Warnings: []string{said}}, nil
 }

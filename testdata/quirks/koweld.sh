@@ -1,12 +1,11 @@
 # Sourced by test.sh: koweld itself comes, goes, or is in no good state.
 # shellcheck shell=bash disable=SC2154 # of systems.sh and asked.sh
 
-# koweld goes while it holds a quirk.
+# koweld goes while it holds a quirk: all is as without it, and the bug is back.
 path_koweld_purged() {
 	gets_broken
 	apt 0 purge koweld
-	check "nothing is diverted" is_not_diverted
-	check "the reader still finds its file" inside /usr/lib/ubuntu-fips/selftest
+	is_as_without
 	check "dpkg finds nothing wrong (dpkg --audit)" nothing_wrong
 	check "nothing of koweld's is left" no_koweld
 	release fixed
@@ -16,11 +15,18 @@ path_koweld_purged() {
 }
 no_koweld() { [[ -z $(find "$root" -xdev -path "$root/repository" -prune -o -iname '*koweld*' ! -path '*/var/lib/apt/*' ! -path '*/var/cache/*' -print) ]]; }
 
+# is_as_without: the digest lies where dpkg lists it.
+is_as_without() {
+	check "nothing is diverted" is_not_diverted
+	check "the digest lies where dpkg lists it, and there alone" one_place
+	check "no file of its package is missing or changed (dpkg -V)" inside sh -c '[ -z "$(dpkg -V libgcrypt20-hmac)" ]'
+	[[ $layout == merged ]] || check "koweld has said what is no longer held" said "warning: lp1982534-libgcrypt-hmac: it is no longer held"
+}
+
 path_koweld_removed() {
 	gets_broken
 	apt 0 remove koweld
-	check "nothing is diverted" is_not_diverted
-	check "the reader still finds its file" inside /usr/lib/ubuntu-fips/selftest
+	is_as_without
 	check "its hook stays, as a conffile does" [ -e "$root/etc/apt/apt.conf.d/99koweld" ]
 	release fixed
 	upgrade 0
@@ -49,20 +55,38 @@ path_koweld_broken() {
 	ends_fixed
 }
 
-# As piuparts does: koweld comes where its quirk is needed, and is purged. Nothing of
-# it is left; the digest stays where it has been moved to, beside the library.
+# koweld comes where its quirk is needed, and is purged: nothing of it is left.
 path_leaves_nothing() {
 	release focal
 	if [[ $layout == split ]]; then upgrade 100; else upgrade 0; fi
-	files_but_digest >"$scratch/before"
+	files_but_reader >"$scratch/before"
 	apt 0 install koweld
 	is_upgraded
 	apt 0 purge koweld
-	check "each file is as before koweld came" same_but_digest
-	reads "$broken"
-	check "nothing is diverted" is_not_diverted
-	check "there is one digest" one_place
+	check "each file is as before koweld came" same_but_reader
+	is_as_without
 }
 # Beside the digest, its reader could not be configured.
-files_but_digest() { files | grep -v -e '\.libgcrypt\.so\.20\.hmac' -e '^ubuntu-fips '; }
-same_but_digest() { files_but_digest | diff "$scratch/before" -; }
+files_but_reader() { files | grep -v '^ubuntu-fips '; }
+same_but_reader() { files_but_reader | diff "$scratch/before" -; }
+one_place() { if [[ $layout == merged ]]; then one_digest "$new"; else one_digest "$old"; fi; }
+
+# The same by piuparts, with the certified digest installed: its quirk is active from
+# koweld's postinst on, or at the latest when apt has ended, until it is purged.
+path_piuparts() {
+	apt 0 purge ubuntu-fips
+	release focal
+	upgrade 0
+	check "the digest is where no reader looks" one_digest "$old"
+	inside sh -c 'apt-get -qq clean; rm -f /etc/apt/apt.conf.d/*koweld*'
+	umount "$root/proc"
+	check "piuparts finds nothing that koweld leaves or takes" judged_by_piuparts
+	mount -t proc none "$root/proc"
+	check "it has seen the quirk at work" grep -a 'koweld.*record the local diversion\|lp1982534-libgcrypt-hmac: ' "$scratch/piuparts"
+}
+judged_by_piuparts() {
+	need piuparts=piuparts &&
+		tar -C "$root" --exclude=./dev --exclude=./proc -czf "$scratch/base.tar.gz" . ./dev/null &&
+		piuparts -b "$scratch/base.tar.gz" -d bullseye --keep-sources-list --no-eatmydata "$packages"/koweld_*_amd64.deb >"$scratch/piuparts" 2>&1 ||
+		! grep -a -e FAIL -e ERROR -A 8 "$scratch/piuparts"
+}
