@@ -101,7 +101,10 @@ func (a *app) reconcile(cmd *cobra.Command, flags *occasionFlags, hook bool) err
 	}
 	return a.withSignals(cmd.Context(), func(ctx context.Context) error {
 		all, err := s.Reconcile(ctx, o, unit.Options{DryRun: a.dryRun})
-		a.printReconciled(all, hook)
+		said := a.printReconciled(all, hook)
+		if !said && !a.json && !a.quiet && !a.script && !hook {
+			fmt.Fprintln(a.out, "nothing to do")
+		}
 		return err
 	})
 }
@@ -123,8 +126,9 @@ func (a *app) hookError(err error) error {
 	return errors.Join(left...)
 }
 
-func (a *app) printReconciled(all []unit.Reconciled, hook bool) {
-	said := false
+// printReconciled prints what was done for quirks, and reports whether that was
+// anything.
+func (a *app) printReconciled(all []unit.Reconciled, hook bool) (said bool) {
 	for i := range all {
 		r := &all[i]
 		for _, m := range r.Say {
@@ -150,9 +154,7 @@ func (a *app) printReconciled(all []unit.Reconciled, hook bool) {
 			}
 		})
 	}
-	if !said && !a.json && !a.quiet && !a.script && !hook {
-		fmt.Fprintln(a.out, "nothing to do")
-	}
+	return said
 }
 
 // occasionFlags say on which occasion quirks are decided.

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"koweld/internal/unit"
+	"koweld/quirks"
 )
 
 func newRepairCommand(a *app) *cobra.Command {
@@ -16,7 +18,8 @@ func newRepairCommand(a *app) *cobra.Command {
 		Short: "End interrupted runs and make verify pass again",
 		Long: `Take back or finish whatever run was interrupted, then form anew what is missing
 or changed. A file with bytes that koweld did not write is kept and named.
-Without packages all are repaired.`,
+Without packages all are repaired, and what quirks want is made true, as by koweld
+reconcile.`,
 		Example: "  koweld repair --all",
 		Args: cobra.MatchAll(packages, func(_ *cobra.Command, args []string) error {
 			if all && len(args) > 0 {
@@ -26,7 +29,15 @@ Without packages all are repaired.`,
 		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changing(cmd, func(ctx context.Context, s *unit.System) ([]unit.Change, error) {
-				return s.Repair(ctx, args, unit.Options{DryRun: a.dryRun})
+				opts := unit.Options{DryRun: a.dryRun}
+				changes, err := s.Repair(ctx, args, opts)
+				if len(args) > 0 {
+					return changes, err
+				}
+				held, qerr := s.Reconcile(ctx, unit.Occasion{Stage: quirks.Manual}, opts)
+				a.endProgress()
+				a.printReconciled(slices.DeleteFunc(held, func(r unit.Reconciled) bool { return len(r.Steps)+len(r.Say) == 0 }), false)
+				return changes, errors.Join(err, qerr)
 			})
 		},
 	}

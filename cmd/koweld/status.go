@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -17,9 +18,10 @@ func newStatusCommand(a *app) *cobra.Command {
 		Short: "Tell what is installed, how it was formed and who signed it",
 		Long: `Print the record of each package: its modules with what formed and who signed
 them, its files, and what is still to be done. It reads no placed file; use
-verify for that.`,
+verify for that. Without packages the quirks are told of that hold, that should and
+cannot, or that something is on record of.`,
 		Args: packages,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			s, done, err := a.system()
 			if err != nil {
 				return err
@@ -29,7 +31,16 @@ verify for that.`,
 			for i := range all {
 				a.result(all[i], func(w io.Writer) { a.printStatus(w, &all[i]) })
 			}
-			return err
+			if len(args) > 0 {
+				return err
+			}
+			now, qerr := s.QuirksNow(cmd.Context())
+			for i := range now {
+				a.result(&now[i], func(w io.Writer) {
+					fmt.Fprintf(w, "quirk %s: %s, since %s\n", now[i].Quirk, now[i].State, now[i].Why)
+				})
+			}
+			return errors.Join(err, qerr)
 		},
 	}
 }

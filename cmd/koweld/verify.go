@@ -14,10 +14,11 @@ func newVerifyCommand(a *app) *cobra.Command {
 	asDpkg := false
 	c := &cobra.Command{
 		Use:   "verify [PACKAGE...]",
-		Short: "Check every placed byte again",
+		Short: "Check every placed byte and every quirk again",
 		Long: `Read every file that was placed and compare it with the record: bytes, mode and
-owner, and whether depmod's index has the modules. Nothing is changed.
-The exit code is 4 if anything differs.
+owner, and whether depmod's index has the modules. Without packages the quirks are
+decided as well, and what koweld reconcile would have to do for one differs.
+Nothing is changed. The exit code is 4 if anything differs.
 
 With --dpkg the files that differ are printed as dpkg -V prints those that it knows,
 one a line: the word missing, or nine characters, and then the path. The characters
@@ -49,6 +50,14 @@ error.`,
 					a.printVerification(w, &v)
 				})
 			}
+			if len(args) == 0 {
+				held, qerr := s.VerifyQuirks(cmd.Context())
+				err = errors.Join(err, qerr)
+				for _, v := range held {
+					differs = differs || len(v.Differences) > 0
+					a.result(v, func(w io.Writer) { a.printQuirkVerification(w, &v, asDpkg) })
+				}
+			}
 			if differs {
 				err = errors.Join(err, errDiffers)
 			}
@@ -57,6 +66,20 @@ error.`,
 	}
 	c.Flags().BoolVar(&asDpkg, "dpkg", false, "print the files that differ as dpkg -V does")
 	return c
+}
+
+// printQuirkVerification prints what differs, and with asDpkg warns of it.
+func (a *app) printQuirkVerification(w io.Writer, v *unit.QuirkVerification, asDpkg bool) {
+	for _, d := range v.Differences {
+		if line := fmt.Sprintf("quirk %s: %s", v.Quirk, d.Problem); asDpkg {
+			a.warnf("%s", line)
+		} else {
+			fmt.Fprintln(w, line)
+		}
+	}
+	if len(v.Differences) == 0 && !a.quiet && !asDpkg {
+		fmt.Fprintf(w, "quirk %s: %s\n", v.Quirk, v.State)
+	}
 }
 
 func (a *app) printAsDpkg(w io.Writer, v *unit.Verification) {

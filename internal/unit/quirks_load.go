@@ -72,13 +72,16 @@ func (s *System) loadQuirks(ctx context.Context, o Occasion) (*quirkSet, error) 
 			})
 		}
 	}
-	host, err := s.quirkHost(ctx)
-	if err != nil {
-		return nil, err
+	if len(sources) > 0 { // dpkg is asked of its architectures
+		host, err := s.quirkHost(ctx)
+		if err != nil {
+			return nil, err
+		}
+		set.Set, err = quirks.Load(sources, host)
+		errs = append(errs, err)
 	}
-	set.Set, err = quirks.Load(sources, host)
 	set.Unreadable = append(set.Unreadable, unreadable...)
-	errs = append(errs, err, s.loadQuirkRecords(set))
+	errs = append(errs, s.loadQuirkRecords(set))
 	set.wrong = errors.Join(errs...)
 	return set, nil
 }

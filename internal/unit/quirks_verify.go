@@ -1,0 +1,90 @@
+package unit
+
+import (
+	"context"
+	"errors"
+
+	"koweld/quirks"
+)
+
+// QuirkVerification is what verify found of a quirk that is to hold, or of which
+// something is left to take back.
+type QuirkVerification struct {
+	Quirk       string       `json:"quirk"`
+	State       quirks.State `json:"state"`
+	Differences []Difference `json:"differences"`
+}
+
+// VerifyQuirks tells of the quirks that hold, and of those with something to do: what
+// koweld reconcile would do now, by hand, or why it cannot. It changes nothing.
+func (s *System) VerifyQuirks(ctx context.Context) ([]QuirkVerification, error) {
+	if any, err := s.hasQuirks(ctx); !any {
+		return nil, err
+	}
+	decided, err := s.reconcileAll(ctx, Occasion{Stage: quirks.Manual}, true)
+	var all []QuirkVerification
+	for i := range decided {
+		r := &decided[i]
+		v := QuirkVerification{Quirk: r.Quirk, State: r.State, Differences: []Difference{}}
+		for _, step := range r.Steps {
+			v.Differences = append(v.Differences, Difference{Problem: "still to be done: " + step})
+		}
+		if r.Refused != "" {
+			v.Differences = append(v.Differences, Difference{Problem: r.Refused})
+		}
+		for _, c := range r.Cannot {
+			v.Differences = append(v.Differences, Difference{Problem: "cannot " + c.Action + ": " + c.Require.Sentence()})
+		}
+		if r.State == quirks.Held || len(v.Differences) > 0 {
+			all = append(all, v)
+		}
+	}
+	return all, unrefused(err)
+}
+
+// unrefused is an error without those that a quirk is refused, which are told as
+// differences.
+func unrefused(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, is := err.(*QuirkRefusedError); is {
+		return nil
+	}
+	several, is := err.(interface{ Unwrap() []error })
+	if !is {
+		return err
+	}
+	var left []error
+	for _, e := range several.Unwrap() {
+		left = append(left, unrefused(e))
+	}
+	return errors.Join(left...)
+}
+
+// QuirksNow decides the quirks as by hand, and tells of those that are of interest to
+// whoever asks for a state: all but those that are for other systems, or that have
+// nothing to hold and nothing on record.
+func (s *System) QuirksNow(ctx context.Context) ([]Reconciled, error) {
+	if any, err := s.hasQuirks(ctx); !any {
+		return nil, err
+	}
+	decided, err := s.Explain(ctx, Occasion{Stage: quirks.Manual})
+	var all []Reconciled
+	for i := range decided {
+		if r := &decided[i]; r.State != quirks.OutOfScope && r.State != quirks.Idle || r.Record != nil {
+			all = append(all, *r)
+		}
+	}
+	return all, err
+}
+
+// hasQuirks reports whether there is anything to decide: a system without quirks is
+// not asked for what they need.
+func (s *System) hasQuirks(ctx context.Context) (bool, error) {
+	set, err := s.loadQuirks(ctx, Occasion{Stage: quirks.Manual})
+	if err != nil {
+		return false, err
+	}
+	return len(set.Quirks)+len(set.records) > 0, set.wrong
+}
