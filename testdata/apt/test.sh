@@ -50,7 +50,7 @@ else
 	releases=("$@")
 	((${#releases[@]} > 0)) || releases=(bullseye bookworm trixie sid)
 fi
-need dpkg-scanpackages=dpkg-dev mmdebstrap=mmdebstrap openssl=openssl || exit 1
+need dpkg-scanpackages=dpkg-dev mmdebstrap=mmdebstrap openssl=openssl getfattr=attr || exit 1
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/koweld/apt
 work=$cache
 mkdir -p "$cache"

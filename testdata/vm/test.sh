@@ -47,7 +47,7 @@ if [[ ${KOWELD_UNSHARED-} != yes ]]; then
 		unavailable "needs root with CAP_SYS_ADMIN: mount, chroot"
 	fi
 	need qemu-system-x86_64=qemu-system-x86 /usr/share/OVMF/OVMF_CODE_4M.secboot.fd=ovmf cpio=cpio \
-		mmdebstrap=mmdebstrap mke2fs=e2fsprogs depmod=kmod dpkg-scanpackages=dpkg-dev xz=xz-utils openssl=openssl ||
+		mmdebstrap=mmdebstrap mke2fs=e2fsprogs depmod=kmod dpkg-scanpackages=dpkg-dev xz=xz-utils openssl=openssl getfattr=attr ||
 		unavailable "QEMU, OVMF or another package cannot be had here"
 	mkdir -p "$cache"
 	KOWELD_UNSHARED=yes exec unshare --mount --pid --fork --kill-child "$0" "$@"
