@@ -4,10 +4,11 @@
 # tree ROOT: type, mode, owner and name of each entry, what symlinks point at,
 # the sha256 of files, extended attributes. koweld's own state is left out.
 tree() (
-	cd "$1" && command -v getfattr >/dev/null || {
-		echo "cannot list $1: there is no getfattr, or no such folder" >&2
+	cd "$1" || exit
+	if ! command -v getfattr >/dev/null; then
+		echo "cannot list $1: there is no getfattr (package attr)" >&2
 		exit 1
-	}
+	fi
 	find . -path ./var/lib/koweld -prune -o -printf '%y %m %U:%G %p %l\n' | sort
 	find . -path ./var/lib/koweld -prune -o -type f -print0 | sort -z | xargs -0 sha256sum
 	getfattr -Rhd -m - --absolute-names . 2>/dev/null | sed '/^# file: .\/var\/lib\/koweld/,/^$/d'
