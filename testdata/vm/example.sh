@@ -9,21 +9,27 @@
 # files in the variables koweld_deb and dh_koweld_deb, and what they hold unpacked in
 # $scratch/tools. The same sources are built once, or are in $KOWELD_DEBS.
 koweld_packages() {
-	local commit tree folder
+	local commit tree folder lock
 	cd "$here/../.." || return
 	commit=$(git_here -c user.name=none -c user.email=none stash create)
 	tree=$(git_here ls-tree -r "${commit:-HEAD}" assemble cmd debian divert docs/man go.mod go.sum internal manifest quirks testdata/acme |
 		sha256sum | cut -c1-16) || return
-	folder=$cache/koweld/$tree
+	mkdir "$scratch/packages" || return
 	if compgen -G "${KOWELD_DEBS-}/koweld_*_amd64.deb" >/dev/null; then
-		folder=$KOWELD_DEBS
-	elif [[ ! -d $folder ]]; then
-		echo "building the packages of koweld" >&2
-		rm -rf --one-file-system "$cache/koweld"
-		mkdir -p "$folder.part"
-		DEB_BUILD_OPTIONS=nocheck testdata/deb/build.sh "$folder.part" >&2 && mv "$folder.part" "$folder" || return
+		cp "$KOWELD_DEBS"/*koweld_*.deb "$scratch/packages" || return
+	else
+		folder=$cache/koweld/$tree
+		mkdir -p "$cache" && exec {lock}>"$cache/koweld.lock" && flock "$lock" || return # another test may build
+		if [[ ! -d $folder ]]; then
+			echo "building the packages of koweld" >&2
+			rm -rf --one-file-system "$cache/koweld"
+			mkdir -p "$folder.part"
+			DEB_BUILD_OPTIONS=nocheck testdata/deb/build.sh "$folder.part" >&2 && mv "$folder.part" "$folder" || return
+		fi
+		cp "$folder"/*koweld_*.deb "$scratch/packages" || return
+		exec {lock}>&-
 	fi
-	koweld_deb=$(ls "$folder"/koweld_*_amd64.deb) && dh_koweld_deb=$(ls "$folder"/dh-koweld_*_all.deb) || return
+	koweld_deb=$(ls "$scratch"/packages/koweld_*_amd64.deb) && dh_koweld_deb=$(ls "$scratch"/packages/dh-koweld_*_all.deb) || return
 	mkdir "$scratch/tools" && dpkg-deb -x "$koweld_deb" "$scratch/tools" && dpkg-deb -x "$dh_koweld_deb" "$scratch/tools"
 }
 
