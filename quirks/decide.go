@@ -135,7 +135,7 @@ func (d *deciding) judgeCleanups(scope Truth) {
 	for _, c := range d.q.Cleanup {
 		r := c.When.eval(d.evaluation())
 		due := slices.Contains(c.At, d.s) && scope.and(r.Is) == True
-		d.out.Cleanup = append(d.out.Cleanup, CleanupState{c.ID, c.At, due, r})
+		d.out.Cleanup = append(d.out.Cleanup, CleanupState{ID: c.ID, At: c.At, Due: due, When: r})
 	}
 }
 

@@ -17,8 +17,10 @@ func (d *deciding) cleanups() {
 		state := d.out.Cleanup[i]
 		was := slices.Contains(d.r.Once, c.ID)
 		if state.Due {
+			before := d.asked()
 			did := d.cleanup(c, was)
 			was = was || did
+			d.out.Cleanup[i].Done = d.asked() == before
 		} else if state.When.Is == False {
 			was = false // it may come again
 		}
@@ -27,6 +29,12 @@ func (d *deciding) cleanups() {
 		}
 	}
 	d.next.Once = once
+}
+
+// asked is how much is asked for so far.
+func (d *deciding) asked() int {
+	o := &d.out
+	return len(o.Wants) + len(o.Remove) + len(o.Trigger) + len(o.Say) + len(o.Abort) + len(o.Cannot)
 }
 
 // cleanup decides one that is due. It returns whether something was done of which

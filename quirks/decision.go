@@ -98,7 +98,8 @@ type Cannot struct {
 type CleanupState struct {
 	ID   string  `json:"id"`
 	At   []Stage `json:"at"`
-	Due  bool    `json:"due"` // its condition holds at this stage
+	Due  bool    `json:"due"`            // its condition holds at this stage
+	Done bool    `json:"done,omitempty"` // it is due, and nothing is left to do
 	When Reason  `json:"when"`
 }
 

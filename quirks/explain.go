@@ -25,7 +25,10 @@ func (d *Decision) Explain() string {
 	for i := range d.Cleanup {
 		c := &d.Cleanup[i]
 		due := "not due"
-		if c.Due {
+		switch {
+		case c.Done:
+			due = "done"
+		case c.Due:
 			due = "due"
 		}
 		words := make([]string, len(c.At))

@@ -38,13 +38,18 @@ func (e *QuirkRefusedError) Error() string {
 
 func (e *QuirkRefusedError) Unwrap() error { return e.Err }
 
-// Hint says what to do.
+// Hint says what to do. Whoever meets a quirk has not chosen its names.
 func (e *QuirkRefusedError) Hint() string {
-	var h interface{ Hint() string }
-	if errors.As(e.Err, &h) {
-		return h.Hint()
+	explain := "koweld quirk explain " + e.Quirk + " says what was found"
+	var refused *divert.RefusedError
+	if !errors.As(e.Err, &refused) {
+		return explain
 	}
-	return "koweld quirk explain " + e.Quirk + " says what was found"
+	switch refused.Reason {
+	case divert.NotConverted, divert.NotWritable, divert.NotReadable, divert.Diverted, divert.Exists, divert.UnclearTarget:
+		return refused.Hint()
+	}
+	return "nothing was changed; " + explain
 }
 
 // AbortError says that a quirk refuses the transaction that begins.
