@@ -93,7 +93,8 @@ func codeOf(err error) int {
 		return exitRefused
 	case is[manifest.ErrorList](err), is[*manifest.Error](err), is[*manifest.NeedsError](err),
 		is[*modsig.FormatError](err), is[*recipe.FormatError](err), is[*recipe.NewerError](err),
-		is[*quirks.ParseError](err), is[*quirks.NeedsError](err), is[*quirks.TwiceError](err), is[*dpkg.AptHookError](err):
+		is[*quirks.ParseError](err), is[*quirks.NeedsError](err), is[*quirks.TwiceError](err), is[*dpkg.AptHookError](err),
+		is[*otherPackageError](err):
 		return exitMalformed
 	case is[*store.LockedError](err):
 		return exitLocked

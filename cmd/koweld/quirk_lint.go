@@ -13,7 +13,7 @@ import (
 
 func newQuirkLintCommand(a *app) *cobra.Command {
 	var admin bool
-	var arch string
+	var arch, pkg string
 	cmd := &cobra.Command{
 		Use:   "lint FILE...",
 		Short: "Read files of quirks and say what is wrong",
@@ -33,16 +33,33 @@ with its line and column. The exit code is 65 if anything is. Nothing is decided
 				}
 				all, err := quirks.Parse(quirks.Source{File: name, Data: data, Admin: admin}, host)
 				errs = append(errs, err)
-				if err == nil {
-					a.printLinted(name, all)
+				if err != nil {
+					continue
 				}
+				if pkg != "" && len(all) > 0 && all[0].Package != pkg {
+					errs = append(errs, &otherPackageError{name, all[0].Package, pkg})
+					continue
+				}
+				a.printLinted(name, all)
 			}
 			return errors.Join(errs...)
 		},
 	}
 	cmd.Flags().BoolVar(&admin, "admin", false, "the file is one for /etc/koweld/quirks.d")
+	cmd.Flags().StringVar(&pkg, "package", "", "the `PACKAGE` that ships them, which they must name")
 	cmd.Flags().StringVar(&arch, "arch", "", "the `ARCHITECTURE` that variables stand for; that of this machine if it is not given")
 	return cmd
+}
+
+// otherPackageError says that a file of quirks names another package than its own.
+type otherPackageError struct{ file, names, pkg string }
+
+func (e *otherPackageError) Error() string {
+	return fmt.Sprintf("cannot ship %s in package %s: its package is %q", e.file, e.pkg, e.names)
+}
+
+func (e *otherPackageError) Hint() string {
+	return "the package holds the diversions, and must be the one that ships the file"
 }
 
 // lintedQuirks is a file that is right.

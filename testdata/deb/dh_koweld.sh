@@ -297,6 +297,37 @@ else
 	skip "/lib/modules is looked at" "needs CAP_SYS_ADMIN and a folder /lib/modules"
 fi
 
+# Quirks, with a manifest and without.
+quirks() {
+	fresh
+	cat >"debian/another.koweld-quirks.yaml" <<-'END'
+		koweld: 1
+		package: another
+		quirks:
+		  - id: another-tool
+		    title: A tool is to be elsewhere
+		    keep:
+		      when: {package: {name: tool}}
+		      do:
+		        - divert: {from: "/usr/lib/${multiarch}/tool", holder: self}
+	END
+}
+quirks
+check "quirks are installed, of a package without a manifest" dh_koweld
+check "they are as they were" cmp debian/another.koweld-quirks.yaml debian/another/usr/share/koweld/quirks.d/another.yaml
+check "anybody may read them" [ "$(stat -c %a debian/another/usr/share/koweld/quirks.d/another.yaml)" = 644 ]
+check "no script is added for them" [ -z "$(find debian -name 'another*.debhelper' -o -name 'another.substvars')" ]
+check "dh_missing knows the file" grep -q koweld-quirks debian/.debhelper/generated/another/installed-by-dh_koweld
+quirks
+mv debian/another.koweld-quirks.yaml "debian/$modules.koweld-quirks.yaml"
+check "those of another package fail" fails "its package is \"another\"" dh_koweld
+quirks
+sed -i 's/holder: self/holder: local/' debian/another.koweld-quirks.yaml
+check "a quirk that a package must not ship fails" fails "a local diversion is the administrator's" dh_koweld
+quirks
+check "--no-act does nothing with them" dh_koweld --no-act
+check "nothing has been installed" [ ! -e debian/another/usr/share/koweld ]
+
 # What must fail the build.
 fresh
 unset KERNEL

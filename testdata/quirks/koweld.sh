@@ -55,6 +55,43 @@ path_koweld_broken() {
 	ends_fixed
 }
 
+# A package ships a quirk of its own, and dpkg alone installs, updates and removes it.
+path_shipped() {
+	local tree=$scratch/tree
+	gets_koweld
+	oddity 1 /usr/share/oddity/tool /usr/share/oddity/tool.real
+	run 0 dpkg -i /repository/oddity_1_amd64.deb
+	check "what it wants is done at the end of dpkg's run" diverts_tool tool.real
+	check "koweld has nothing to do" idle
+	oddity 2 /usr/share/oddity/tool /usr/share/oddity/tool.other
+	run 0 dpkg -i /repository/oddity_2_amd64.deb
+	check "so is what its next version wants" diverts_tool tool.other
+	run 0 dpkg --purge oddity
+	check "when it is gone all is taken back" is_not_diverted
+	holds_not
+	check "no file of it is left" [ ! -e "$root/usr/share/oddity" ]
+	rm "$root"/repository/oddity_*
+	ends bionic
+}
+diverts_tool() { [[ $(inside dpkg-divert --truename /usr/share/oddity/tool) == "/usr/share/oddity/$1" && $(inside dpkg-divert --listpackage /usr/share/oddity/tool) == oddity ]]; }
+
+# oddity VERSION FROM TO
+oddity() {
+	mkdir -p "$tree/usr/share/koweld/quirks.d" "$tree/usr/share/oddity"
+	cat >"$tree/usr/share/koweld/quirks.d/oddity.yaml" <<-END
+		koweld: 1
+		package: oddity
+		quirks:
+		  - id: oddity-tool
+		    title: A tool of another package is to be elsewhere
+		    keep:
+		      when: {package: {name: libgcrypt20}}
+		      do:
+		        - divert: {from: $2, to: $3, holder: self}
+	END
+	pack "$root/repository" oddity "$1"
+}
+
 # koweld comes where its quirk is needed, and is purged: nothing of it is left.
 path_leaves_nothing() {
 	release focal

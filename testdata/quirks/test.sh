@@ -49,7 +49,7 @@ unshared quirks "$0" "$@"
 all_paths=(bug workaround upgrade updates starts late by_dpkg downgrade fixed_first removed purged removed_by_dpkg target_owned
 	hook_fails preinst_fails postinst_fails killed_preinst killed_unpack killed_postinst killed_apt killed_boots removal_fails killed_anywhere
 	conversion next_release next_release_killed stale
-	koweld_purged koweld_removed koweld_unpacked koweld_broken leaves_nothing piuparts)
+	koweld_purged koweld_removed koweld_unpacked koweld_broken leaves_nothing piuparts shipped)
 small_paths=(bug upgrade killed_unpack next_release)
 # Those that have a meaning only where /lib is a folder of its own.
 only_split="workaround late target_owned stale piuparts"
