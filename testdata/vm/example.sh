@@ -9,11 +9,12 @@
 # files in the variables koweld_deb and dh_koweld_deb, and what they hold unpacked in
 # $scratch/tools. The same sources are built once, or are in $KOWELD_DEBS.
 koweld_packages() {
-	local commit tree folder lock
-	cd "$here/../.." || return
-	commit=$(git_here -c user.name=none -c user.email=none stash create)
-	tree=$(git_here ls-tree -r "${commit:-HEAD}" assemble cmd debian divert docs/man go.mod go.sum internal manifest quirks testdata/acme |
-		sha256sum | cut -c1-16) || return
+	local tree folder lock
+	tree=$(
+		cd "$here/../.." && commit=$(git_here -c user.name=none -c user.email=none stash create) &&
+			git_here ls-tree -r "${commit:-HEAD}" assemble cmd debian divert docs/man go.mod go.sum internal manifest quirks testdata/acme |
+			sha256sum | cut -c1-16
+	) || return
 	mkdir "$scratch/packages" || return
 	if compgen -G "${KOWELD_DEBS-}/koweld_*_amd64.deb" >/dev/null; then
 		cp "$KOWELD_DEBS"/*koweld_*.deb "$scratch/packages" || return
@@ -24,7 +25,7 @@ koweld_packages() {
 			echo "building the packages of koweld" >&2
 			rm -rf --one-file-system "$cache/koweld"
 			mkdir -p "$folder.part"
-			DEB_BUILD_OPTIONS=nocheck testdata/deb/build.sh "$folder.part" >&2 && mv "$folder.part" "$folder" || return
+			DEB_BUILD_OPTIONS=nocheck "$here/../deb/build.sh" "$folder.part" >&2 && mv "$folder.part" "$folder" || return
 		fi
 		cp "$folder"/*koweld_*.deb "$scratch/packages" || return
 		exec {lock}>&-

@@ -7,7 +7,7 @@
 #
 #   test.sh [KERNEL...]   6.1, 6.12 and 7; or 6.1-cloud
 #   test.sh nvidia        NVIDIA's driver on 6.1 (minutes more, the first time)
-#   test.sh --ci          6.1-cloud alone: four boots
+#   test.sh --ci          6.1-cloud alone: five boots
 #
 # Results are lines of TAP, with a table at the end. The kernels and systems are kept
 # in ${XDG_CACHE_HOME:-~/.cache}/koweld/vm. Needs root with CAP_SYS_ADMIN, and Go.
@@ -241,6 +241,13 @@ story() {
 	leave "$scratch/root"
 	rm -rf --one-file-system "$scratch/root" "$scratch/disk"
 
+	# Once: the command for a driver of one's own, in the folder of its packages.
+	if [[ $1 == "${names[0]}" ]]; then
+		chapter "$kernel, as a packager tries a driver"
+		boots=$((boots + 1))
+		check "$kernel: driver.sh finds that the driver loads" try_driver "$1" && cat "$scratch/tried"
+	fi
+
 	chapter "$kernel, its driver and the initramfs in one run of apt"
 	step "$kernel: apt installs kernel and driver" together || return
 	check "$kernel: the module in the initramfs is the one that was placed (cmp)" in_initramfs
@@ -253,6 +260,18 @@ story() {
 	check "$kernel, initramfs: plain is loaded from the disk" said_line "plain: loaded"
 	check "$kernel, initramfs: the kernel has verified each" not_in_log 'module verification failed'
 	check "$kernel, initramfs: and is tainted by nothing else (4096)" said_line "after: taint 4096"
+}
+
+# try_driver KERNEL: what it prints, but for the numbers of its checks, which are its own.
+try_driver() {
+	local file debs=() code=0
+	mkdir "$scratch/own" && cp "${example_debs[@]}" "$scratch/signer.pem" "$scratch/own" || return
+	for file in "$scratch"/own/*.deb; do debs+=("${file##*/}"); done
+	(cd "$scratch/own" && KOWELD_DEBS=$top/packages "$here/driver.sh" --kernel "$1" --signer signer.pem "${debs[@]}" -- acme acme_aux plain) \
+		>"$scratch/said" 2>&1 || code=$?
+	sed 's/^/#   /' "$scratch/said" >"$scratch/tried"
+	cat "$scratch/said"
+	return "$code"
 }
 
 # together: a system on which one run of apt installs kernel, koweld and driver, of
