@@ -90,3 +90,5 @@ is_upgraded() {
 # shellcheck disable=SC2016 # dpkg-query's own
 status_is() { [[ $(inside dpkg-query -W -f '${db:Status-Status}' "$1") == "$2" ]]; }
 
+# nothing_missing PACKAGE: dpkg -V says nothing.
+nothing_missing() { [[ -z $(inside dpkg -V "$1") ]]; }

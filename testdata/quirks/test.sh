@@ -6,7 +6,8 @@
 # is gone in a copy of a system with /usr split and of one with /usr merged, where it
 # has a meaning. Results are lines of TAP.
 #
-#   test.sh [PATH...]   these, or all
+#   test.sh [PATH...]   these, or all, and then the quirks of Debian's own packages
+#   test.sh debian      those alone
 #   test.sh --small     what CI runs: less of it
 #
 # Needs root with CAP_SYS_ADMIN, and the packages of "make deb" in build/deb, or in
@@ -44,6 +45,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../quirks/merging.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$here/../quirks/koweld.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$here/../quirks/debian.sh"
 unshared quirks "$0" "$@"
 
 all_paths=(bug workaround upgrade updates starts late by_dpkg downgrade fixed_first removed purged removed_by_dpkg target_owned
@@ -69,7 +72,10 @@ if [[ -n $small ]]; then
 	built "$packages"
 fi
 prepare quirks
-if (($# > 0)); then
+if [[ ${1-} == debian ]]; then
+	paths=()
+	shift
+elif (($# > 0)); then
 	paths=("$@")
 elif [[ -n $small ]]; then
 	paths=("${small_paths[@]}")
@@ -83,5 +89,10 @@ for layout in ${KOWELD_LAYOUTS:-split merged}; do
 		go "$path" && gone=$((gone + 1))
 	done
 done
+# The other quirks that koweld ships are of Debian.
+if (($# == 0)) && [[ -z $small ]]; then
+	prepare_debian
+	for path in "${debian_paths[@]}"; do go_debian "$path" && gone=$((gone + 1)); done
+fi
 printf '\n# %d paths\n' "$gone"
 finish quirks
