@@ -1,6 +1,6 @@
 # Sourced by test.sh: the quirks of Debian, with Debian's own packages: a system of
 # bookworm that gets some of trixie.
-# shellcheck shell=bash disable=SC2154 # of systems.sh
+# shellcheck shell=bash disable=SC2154,SC2034 # of systems.sh; $debian_paths
 
 debian_paths=(base_files zutils)
 
