@@ -60,6 +60,8 @@ func (s *System) Status(pkgs []string) ([]Status, error) {
 		switch {
 		case err == nil && r == nil && interrupted:
 			r = &store.Record{Package: pkg, State: "interrupted"}
+		case err == nil && r == nil && everything:
+			continue // another run has removed it since it was listed
 		case err == nil && r == nil:
 			err = &NoRecordError{Package: pkg}
 		}

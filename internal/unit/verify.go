@@ -56,6 +56,10 @@ func (s *System) Verify(ctx context.Context, pkgs []string) ([]Verification, err
 	var all []Verification
 	for _, pkg := range pkgs {
 		v, err := s.verify(ctx, pkg, inFlight)
+		var none *NoRecordError
+		if everything && errors.As(err, &none) {
+			continue // another run has removed it since it was listed
+		}
 		errs = append(errs, err)
 		if v != nil {
 			all = append(all, *v)

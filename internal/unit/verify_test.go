@@ -1,6 +1,8 @@
 package unit_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"koweld/internal/fsys"
 	"koweld/internal/unit"
 )
 
@@ -78,4 +81,40 @@ func TestVerifySaysWhichChecksFail(t *testing.T) {
 			}
 		})
 	}
+}
+
+// vanishing lists a record that another run removes before it is read.
+type vanishing struct{ fsys.FS }
+
+func (v vanishing) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := v.FS.ReadDir(name)
+	for _, e := range entries {
+		if e.Name() == "goes.json" {
+			return entries, errors.Join(err, v.FS.Unlink(name+"/goes.json"))
+		}
+	}
+	return entries, err
+}
+
+// What another run removes while all are read is no error.
+func TestAllButWhatGoesMeanwhile(t *testing.T) {
+	s := newScene(t, t.TempDir(), true)
+	defer s.close()
+	require.NoError(t, s.install(s.sound(), s.declare("acme", "1", []item{{path: "/opt/acme/acme.conf", text: "options", mode: 0o644}})))
+	record, err := os.ReadFile(s.host("/var/lib/koweld/packages/acme.json"))
+	require.NoError(t, err)
+	racing := func() *unit.System {
+		s.write("/var/lib/koweld/packages/goes.json", string(record))
+		sys := s.sound()
+		sys.FS = vanishing{sys.FS}
+		return sys
+	}
+	states, err := racing().Status(nil)
+	require.NoError(t, err)
+	assert.Len(t, states, 1)
+	all, err := racing().Verify(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Len(t, all, 1)
+	_, err = racing().Verify(t.Context(), []string{"goes", "other"})
+	require.ErrorContains(t, err, "cannot find a record of other")
 }
