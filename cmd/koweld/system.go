@@ -197,6 +197,13 @@ func (e *signalled) Error() string { return "interrupted by " + e.sig.String() }
 func (a *app) withSignals(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if a.changes {
+		// Whoever reads what we say may go, as head does: what is written then fails,
+		// and we end in order. So does a file that is larger than we may write.
+		fails := make(chan os.Signal, 1)
+		signal.Notify(fails, syscall.SIGPIPE, syscall.SIGXFSZ)
+		defer signal.Stop(fails)
+	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -219,6 +226,7 @@ func (a *app) changing(cmd *cobra.Command, do func(context.Context, *unit.System
 		return err
 	}
 	defer done()
+	a.changes = true
 	return a.withSignals(cmd.Context(), func(ctx context.Context) error {
 		changes, err := do(ctx, s)
 		a.endProgress()
