@@ -9,9 +9,6 @@ import (
 // afterwards.
 func (d *deciding) undoAllBut(stay []Done) {
 	d.next.Done = stay
-	if d.s == TakeBack && slices.ContainsFunc(d.r.Done, func(o Done) bool { return o.Divert != nil || o.Mirror != nil }) {
-		d.out.Say = append(d.out.Say, Message{"warning", "it is no longer held: " + d.out.Title})
-	}
 	all := true
 	var said []Done
 	for i := len(d.r.Done) - 1; i >= 0; i-- { // the last that was done first
@@ -43,6 +40,10 @@ func (d *deciding) undoAllBut(stay []Done) {
 	}
 	if !all {
 		d.next.Done = append(d.next.Done, said...) // it has not come to its end
+		return
+	}
+	if d.s == TakeBack && slices.ContainsFunc(d.r.Done, func(o Done) bool { return o.Divert != nil || o.Mirror != nil }) {
+		d.out.Say = append(d.out.Say, Message{"warning", "it is no longer held: " + d.out.Title})
 	}
 }
 

@@ -37,7 +37,14 @@ cannot, or that something is on record of.`,
 			now, qerr := s.QuirksNow(cmd.Context())
 			for i := range now {
 				a.result(&now[i], func(w io.Writer) {
-					fmt.Fprintf(w, "quirk %s: %s, since %s\n", now[i].Quirk, now[i].State, now[i].Why)
+					fmt.Fprintf(w, "quirk %s: %s, since %s", now[i].Quirk, now[i].State, now[i].Why)
+					switch {
+					case now[i].Refused != "":
+						fmt.Fprintf(w, "; %s", now[i].Refused)
+					case len(now[i].Steps) > 0:
+						fmt.Fprint(w, "; koweld reconcile has something to do for it")
+					}
+					fmt.Fprintln(w)
 				})
 			}
 			return errors.Join(err, qerr)

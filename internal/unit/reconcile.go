@@ -222,6 +222,9 @@ func (s *System) reconcileAll(ctx context.Context, o Occasion, plan bool) ([]Rec
 			err = &QuirkRefusedError{d.Quirk, refused.Error(), refused}
 			r.Refused = refused.Error()
 		}
+		if err != nil {
+			r.Steps, r.Say = nil, nil // nothing was done: it has been taken back
+		}
 		errs = append(errs, err)
 		for _, c := range d.Cannot {
 			line := "cannot " + c.Action + ": " + c.Require.Sentence()
