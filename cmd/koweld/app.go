@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 )
@@ -150,6 +151,9 @@ func (a *app) report(err error) {
 			continue
 		}
 		p := problem{Error: e.Error(), Hint: hint(e)}
+		if slices.Contains(a.problems, p) {
+			continue // several steps have met it
+		}
 		a.problems = append(a.problems, p)
 		if a.json {
 			continue
