@@ -79,6 +79,13 @@ func (s *System) loadQuirks(ctx context.Context, o Occasion) (*quirkSet, error) 
 		}
 		set.Set, err = quirks.Load(sources, host)
 		errs = append(errs, err)
+		// A record says where a document is kept: who decides later does not have the
+		// folder that it was brought in, and would have another record to write.
+		for _, q := range set.Quirks {
+			if o.Carried != "" && path.Dir(q.File) == o.Carried {
+				q.File = keptPath(q.File)
+			}
+		}
 	}
 	set.Unreadable = append(set.Unreadable, unreadable...)
 	errs = append(errs, s.loadQuirkRecords(set))
