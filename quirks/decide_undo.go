@@ -63,7 +63,14 @@ func (d *deciding) undivert(was *Diverted) bool {
 	if sum == was.Found {
 		sum = ""
 	}
-	back := was.Target == MoveBack || d.s == TakeBack && whose.Package != "" && sum != "" && d.mayReturn(was)
+	back := was.Target == MoveBack
+	if d.s == TakeBack && whose.Package != "" && sum != "" && !back {
+		if back = d.mayReturn(was); !back {
+			d.out.Say = append(d.out.Say, Message{"warning", fmt.Sprintf(
+				"the file of %s stays at %s: what lies at %s is not to be put aside", whose.Package, was.To, was.From,
+			)})
+		}
+	}
 	d.out.Wants = append(d.out.Wants, Want{
 		From: was.From, To: was.To, Package: was.Package, Absent: true, Protected: was.Protected,
 		NoMove: !back, Save: back,
