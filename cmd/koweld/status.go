@@ -19,7 +19,8 @@ func newStatusCommand(a *app) *cobra.Command {
 		Long: `Print the record of each package: its modules with what formed and who signed
 them, its files, and what is still to be done. It reads no placed file; use
 verify for that. Without packages the quirks are told of that hold, that should and
-cannot, or that something is on record of.`,
+cannot, that something is on record of, or that koweld reconcile has something to do
+for.`,
 		Args: packages,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, done, err := a.system()
