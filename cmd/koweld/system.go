@@ -36,6 +36,9 @@ func (a *app) system() (*unit.System, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot open the root %s: %w", root, cause(err))
 	}
+	// What programs write for all, such as depmod's index, all are to read, whatever
+	// root keeps for himself by his umask. dpkg does the same.
+	unix.Umask(0o022)
 	running := root == "/" && a.getenv("DPKG_ROOT") == ""
 	s := &unit.System{
 		FS:      below,
