@@ -9,9 +9,6 @@ import (
 // afterwards.
 func (d *deciding) undoAllBut(stay []Done) {
 	d.next.Done = stay
-	if d.s == TakeBack && slices.ContainsFunc(d.r.Done, func(o Done) bool { return o.Divert != nil || o.Mirror != nil }) {
-		d.out.Say = append(d.out.Say, Message{"warning", "it is no longer held: " + d.out.Title})
-	}
 	all := true
 	var said []Done
 	for i := len(d.r.Done) - 1; i >= 0; i-- { // the last that was done first
@@ -43,6 +40,10 @@ func (d *deciding) undoAllBut(stay []Done) {
 	}
 	if !all {
 		d.next.Done = append(d.next.Done, said...) // it has not come to its end
+		return
+	}
+	if d.s == TakeBack && slices.ContainsFunc(d.r.Done, func(o Done) bool { return o.Divert != nil || o.Mirror != nil }) {
+		d.out.Say = append(d.out.Say, Message{"warning", "it is no longer held: " + d.out.Title})
 	}
 }
 
@@ -62,7 +63,14 @@ func (d *deciding) undivert(was *Diverted) bool {
 	if sum == was.Found {
 		sum = ""
 	}
-	back := was.Target == MoveBack || d.s == TakeBack && whose.Package != "" && sum != "" && d.mayReturn(was)
+	back := was.Target == MoveBack
+	if d.s == TakeBack && whose.Package != "" && sum != "" && !back {
+		if back = d.mayReturn(was); !back {
+			d.out.Say = append(d.out.Say, Message{"warning", fmt.Sprintf(
+				"the file of %s stays at %s: what lies at %s is not to be put aside", whose.Package, was.To, was.From,
+			)})
+		}
+	}
 	d.out.Wants = append(d.out.Wants, Want{
 		From: was.From, To: was.To, Package: was.Package, Absent: true, Protected: was.Protected,
 		NoMove: !back, Save: back,

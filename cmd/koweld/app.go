@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,6 +19,7 @@ import (
 type app struct {
 	stdin       io.Reader
 	out, stderr io.Writer
+	stdout      output
 	environ     []string
 
 	root    string
@@ -29,14 +32,33 @@ type app struct {
 	// script says that a maintainer script runs us: what did not happen is
 	// not worth a line, and another koweld is waited for.
 	script bool
+	// changes says that the command changes the system: what it did counts more than
+	// whether it could say so.
+	changes bool
 
 	results  []any
 	problems []problem
 	progress *progress
 }
 
+// output is a writer that remembers its first error.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
 func newApp(stdin io.Reader, stdout, stderr io.Writer, environ []string) *app {
-	a := &app{stdin: stdin, out: stdout, stderr: stderr, environ: environ}
+	a := &app{stdin: stdin, stderr: stderr, environ: environ}
+	a.stdout.Writer = stdout
+	a.out = &a.stdout
 	if a.script = a.getenv("DPKG_MAINTSCRIPT_NAME") != ""; a.script {
 		a.out = stderr
 	}
@@ -100,11 +122,26 @@ func (a *app) exit(err error) int {
 		}
 		enc := json.NewEncoder(a.out)
 		enc.SetIndent("", "  ")
-		if err := enc.Encode(d); err != nil {
-			return exitFailed
-		}
+		_ = enc.Encode(d)
 	}
-	return code
+	return a.said(code)
+}
+
+// said makes sure that what a command had to say was written: for one that only reads
+// that is all there is.
+func (a *app) said(code int) int {
+	err := a.stdout.err
+	if err == nil || a.changes {
+		return code
+	}
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		err = at.Err
+	}
+	fmt.Fprintf(a.stderr, "koweld: error: cannot write to standard output: %v\n", err)
+	if h := hint(err); h != "" {
+		fmt.Fprintf(a.stderr, "koweld: hint: %s\n", h)
+	}
+	return exitFailed
 }
 
 // report says what went wrong, or keeps it for the document.
@@ -114,6 +151,9 @@ func (a *app) report(err error) {
 			continue
 		}
 		p := problem{Error: e.Error(), Hint: hint(e)}
+		if slices.Contains(a.problems, p) {
+			continue // several steps have met it
+		}
 		a.problems = append(a.problems, p)
 		if a.json {
 			continue

@@ -125,6 +125,7 @@ func (w *wantFlags) change(a *app, cmd *cobra.Command, name string) error {
 		return err
 	}
 	defer done()
+	a.changes = true
 	return a.withSignals(cmd.Context(), func(ctx context.Context) error {
 		all, err := s.Divert(ctx, []divert.Want{w.Want}, unit.Options{DryRun: a.dryRun})
 		for _, d := range all {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -126,8 +127,16 @@ func hint(err error) string {
 		return "make room and try again"
 	case errors.Is(err, unix.EROFS):
 		return "mount the file system writable and try again"
+	case errors.Is(err, unix.EPERM) && os.Geteuid() == 0:
+		return "a file or its folder may be immutable, which lsattr shows; mend that and try again"
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		return "try again as root"
+	case errors.Is(err, unix.EBUSY):
+		return "something may be mounted on it, which findmnt shows; unmount that and try again"
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		return "allow more open files, see ulimit -n, and try again"
+	case errors.Is(err, unix.EFBIG):
+		return "allow larger files, see ulimit -f, and try again"
 	}
 	return ""
 }

@@ -61,6 +61,14 @@ decided as on another occasion.`,
 	return cmd
 }
 
+// isRecordOf reports whether an error says of a quirk that its record cannot be read.
+func isRecordOf(err error, name string) bool {
+	return slices.ContainsFunc(flatten(err), func(e error) bool {
+		var record *unit.QuirkRecordError
+		return errors.As(e, &record) && record.Quirk == name
+	})
+}
+
 // decided prints the decisions about some quirks; no names are all.
 func (a *app) decided(cmd *cobra.Command, flags *occasionFlags, text func(*unit.Reconciled), names []string) error {
 	o, err := flags.occasion(a)
@@ -88,7 +96,7 @@ func (a *app) decided(cmd *cobra.Command, flags *occasionFlags, text func(*unit.
 		}
 		errs := []error{err}
 		for _, name := range names {
-			if !found[name] {
+			if !found[name] && !isRecordOf(err, name) {
 				errs = append(errs, &usageError{err: fmt.Errorf("cannot explain %s: there is no such quirk", name), hint: "koweld quirk list lists them"})
 			}
 		}

@@ -99,10 +99,11 @@ func (a *app) reconcile(cmd *cobra.Command, flags *occasionFlags, hook bool) err
 			s.Wait = hookWait
 		}
 	}
+	a.changes = true
 	return a.withSignals(cmd.Context(), func(ctx context.Context) error {
 		all, err := s.Reconcile(ctx, o, unit.Options{DryRun: a.dryRun})
 		said := a.printReconciled(all, hook)
-		if !said && !a.json && !a.quiet && !a.script && !hook {
+		if err == nil && !said && !a.json && !a.quiet && !a.script && !hook {
 			fmt.Fprintln(a.out, "nothing to do")
 		}
 		return err

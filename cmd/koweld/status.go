@@ -19,7 +19,8 @@ func newStatusCommand(a *app) *cobra.Command {
 		Long: `Print the record of each package: its modules with what formed and who signed
 them, its files, and what is still to be done. It reads no placed file; use
 verify for that. Without packages the quirks are told of that hold, that should and
-cannot, or that something is on record of.`,
+cannot, that something is on record of, or that koweld reconcile has something to do
+for.`,
 		Args: packages,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, done, err := a.system()
@@ -37,7 +38,14 @@ cannot, or that something is on record of.`,
 			now, qerr := s.QuirksNow(cmd.Context())
 			for i := range now {
 				a.result(&now[i], func(w io.Writer) {
-					fmt.Fprintf(w, "quirk %s: %s, since %s\n", now[i].Quirk, now[i].State, now[i].Why)
+					fmt.Fprintf(w, "quirk %s: %s, since %s", now[i].Quirk, now[i].State, now[i].Why)
+					switch {
+					case now[i].Refused != "":
+						fmt.Fprintf(w, "; %s", now[i].Refused)
+					case len(now[i].Steps) > 0:
+						fmt.Fprint(w, "; koweld reconcile has something to do for it")
+					}
+					fmt.Fprintln(w)
 				})
 			}
 			return errors.Join(err, qerr)

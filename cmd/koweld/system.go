@@ -36,6 +36,9 @@ func (a *app) system() (*unit.System, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot open the root %s: %w", root, cause(err))
 	}
+	// What programs write for all, such as depmod's index, all are to read, whatever
+	// root keeps for himself by his umask. dpkg does the same.
+	unix.Umask(0o022)
 	running := root == "/" && a.getenv("DPKG_ROOT") == ""
 	s := &unit.System{
 		FS:      below,
@@ -197,6 +200,13 @@ func (e *signalled) Error() string { return "interrupted by " + e.sig.String() }
 func (a *app) withSignals(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if a.changes {
+		// Whoever reads what we say may go, as head does: what is written then fails,
+		// and we end in order. So does a file that is larger than we may write.
+		fails := make(chan os.Signal, 1)
+		signal.Notify(fails, syscall.SIGPIPE, syscall.SIGXFSZ)
+		defer signal.Stop(fails)
+	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -219,6 +229,7 @@ func (a *app) changing(cmd *cobra.Command, do func(context.Context, *unit.System
 		return err
 	}
 	defer done()
+	a.changes = true
 	return a.withSignals(cmd.Context(), func(ctx context.Context) error {
 		changes, err := do(ctx, s)
 		a.endProgress()

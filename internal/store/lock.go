@@ -105,10 +105,7 @@ func (s *Store) tryLock() (*Lock, error) {
 			var there fsys.Info
 			there, err = s.FS.Lstat(s.lockPath())
 			if err == nil && mine.SameFile(there) {
-				if err := s.sign(f); err != nil {
-					_ = f.Close()
-					return nil, err
-				}
+				s.sign(f)
 				return &Lock{s: s, f: f}, nil
 			}
 		}
@@ -137,13 +134,14 @@ func (s *Store) openLock() (fsys.File, error) {
 }
 
 // sign writes our process ID into the lock, for people.
-func (s *Store) sign(f fsys.File) error {
+//
+// A full disk must not keep us from removing something: where files are copied on
+// write, even to truncate one takes room.
+func (s *Store) sign(f fsys.File) {
 	if err := f.Truncate(0); err != nil {
-		return fmt.Errorf("cannot take the lock: %w", err)
+		return
 	}
-	// A full disk must not keep us from removing something.
 	_, _ = fmt.Fprintf(f, "%d\n", unix.Getpid())
-	return nil
 }
 
 func (s *Store) holder(f fsys.File) string {

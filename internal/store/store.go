@@ -81,6 +81,9 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 
 // Hint says what to do.
 func (e *DamagedError) Hint() string {
+	if errors.Is(e.Err, fs.ErrPermission) {
+		return "" // it is whole, as far as anybody knows
+	}
 	return "move the record away and install the package again; " +
 		"the .sha256 file beside it lists what was placed"
 }
@@ -140,6 +143,18 @@ func (s *Store) LoadAll() ([]*Record, error) {
 		}
 	}
 	return all, errors.Join(errs...)
+}
+
+// DecodeSums reads what [EncodeSums] wrote: digests by path. What is no such line is
+// left out.
+func DecodeSums(data []byte) map[string]string {
+	sums := make(map[string]string)
+	for line := range strings.SplitSeq(string(data), "\x00") {
+		if sum, name, ok := strings.Cut(line, "  "); ok && len(sum) == 64 && path.IsAbs(name) {
+			sums[name] = sum
+		}
+	}
+	return sums
 }
 
 var errNewer = errors.New("a newer koweld wrote it")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -235,7 +236,7 @@ func TestLockOnARemovedFileIsNone(t *testing.T) {
 	require.NoError(t, other.Release())
 }
 
-// A lock that cannot be signed is not taken, and not held either.
+// A lock that cannot be taken is not held either.
 func TestLockGivesUpWhole(t *testing.T) {
 	s, dir := newStore(t)
 	put(t, dir, s.RecordPath("acme"), "{}")
@@ -254,6 +255,27 @@ func TestLockGivesUpWhole(t *testing.T) {
 		require.NoError(t, err, "after %v", count.Calls()[n])
 		require.NoError(t, l.Release())
 	}
+}
+
+// A lock that cannot be signed guards all the same: on a full disk where files are
+// copied on write nothing could be removed else.
+func TestLockIsTakenWithoutRoom(t *testing.T) {
+	s, dir := newStore(t)
+	put(t, dir, s.RecordPath("acme"), "{}")
+	count := faultfs.New(s.FS, faultfs.Fault{})
+	l, err := (&store.Store{FS: count, Dir: s.Dir}).Lock(t.Context(), 0, nil)
+	require.NoError(t, err)
+	calls := count.Calls()
+	require.NoError(t, l.Release())
+	n := slices.IndexFunc(calls, func(c faultfs.Call) bool { return c.Op == faultfs.Truncate })
+	require.GreaterOrEqual(t, n, 0)
+	full := &store.Store{FS: faultfs.New(s.FS, faultfs.Error(n+1, unix.EDQUOT)), Dir: s.Dir}
+	l, err = full.Lock(t.Context(), 0, nil)
+	require.NoError(t, err)
+	_, err = s.Lock(t.Context(), 0, nil)
+	var locked *store.LockedError
+	require.ErrorAs(t, err, &locked)
+	require.NoError(t, l.Release())
 }
 
 func TestLockWhereNoFolderCanBe(t *testing.T) {

@@ -101,7 +101,7 @@ func (e *BrokenError) Error() string {
 
 // Hint says what to do.
 func (e *BrokenError) Hint() string {
-	return "check the disk; the journal names the files that were in flight"
+	return "check the disk, and the files that the journal names; then move the journal away and run koweld repair --all"
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -73,6 +74,11 @@ func (s *System) newFacts(ctx context.Context, pkg string, m *manifest.Manifest,
 	if m == nil {
 		return f, nil
 	}
+	if old == nil {
+		if err := s.recallPlaced(f); err != nil {
+			return nil, err
+		}
+	}
 	for i := range f.wants {
 		w := &f.wants[i]
 		t := f.targets[w.at]
@@ -90,6 +96,65 @@ func (s *System) newFacts(ctx context.Context, pkg string, m *manifest.Manifest,
 	}
 	return f, s.lookAtDonors(f, m, d)
 }
+
+// recallPlaced knows by their digests the files of a package whose record is lost or
+// was damaged and moved away. They are ours, and no originals that a removal gives
+// back; what lay there before us still is.
+func (s *System) recallPlaced(f *facts) error {
+	if f.state[f.st.SumsPath(f.pkg)] == nil {
+		return nil
+	}
+	data, err := fsys.ReadFile(s.FS, f.st.SumsPath(f.pkg), recordedSums)
+	if err != nil {
+		return fmt.Errorf("cannot read %s: %w", f.st.SumsPath(f.pkg), err)
+	}
+	sums := store.DecodeSums(data)
+	has := func(name string) (*fsys.Info, error) {
+		info, err := lstat(s.FS, name)
+		if err != nil || sums[name] == "" || info == nil || !info.IsRegular() {
+			return nil, err
+		}
+		if sum, err := txn.Sum(s.FS, name); err != nil || sum != sums[name] {
+			return nil, err
+		}
+		return info, nil
+	}
+	for i := range f.wants {
+		w := &f.wants[i]
+		t := f.targets[w.at]
+		there, err := has(w.at)
+		if err != nil {
+			return fmt.Errorf("cannot look at %s: %w", w.at, err)
+		}
+		if there == nil || w.at != w.path {
+			continue
+		}
+		t.rec, t.ours = &store.File{Path: w.path, SHA256: sums[w.path]}, true
+		for _, saved := range slices.Sorted(maps.Keys(sums)) {
+			below, is := strings.CutSuffix(saved, w.path)
+			if !is || below != f.st.Saved(f.pkg) && !strings.HasPrefix(below, f.st.Saved(f.pkg)+"~") {
+				continue
+			}
+			o, err := has(saved)
+			if err != nil {
+				return fmt.Errorf("cannot look at %s: %w", saved, err)
+			}
+			if o == nil {
+				continue
+			}
+			t.rec.Original = &store.Original{
+				Saved: saved, SHA256: sums[saved], Mode: store.Mode(o.Mode.Perm()), UID: o.UID, GID: o.GID, Mtime: o.Mtime.UnixNano(),
+			}
+			if err := s.lookAt(f, saved); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// recordedSums bounds what is read of a package's digests, in bytes.
+const recordedSums = 64 << 20
 
 // wants lists what a manifest declares, modules first.
 func wants(m *manifest.Manifest, aside bool) []want {

@@ -78,7 +78,13 @@ func (s *System) planKeeping(p *plan, name string) error {
 	if err != nil {
 		return &QuirksError{Path: name, Err: err}
 	}
-	to := path.Join(quirkRecords, path.Base(name))
+	// One that cannot be read is told of, and would be on each later occasion: while it
+	// is there nothing is taken back that may be of a quirk in it.
+	host := quirks.Host{Arch: quirks.Arch{Name: s.Arch, Multiarch: s.Multiarch}}
+	if _, err := quirks.Parse(quirks.Source{File: name, Data: data, Carried: true}, host); err != nil {
+		return nil
+	}
+	to := keptPath(name)
 	there, err := lstat(s.FS, to)
 	if err != nil {
 		return fmt.Errorf("cannot look at %s: %w", to, err)
@@ -98,6 +104,9 @@ func (s *System) planKeeping(p *plan, name string) error {
 	p.add(txn.Op{Kind: txn.Place, Path: to, Mode: 0o644, UID: s.UID, GID: s.GID, Was: seen(there)}, source{state: dataFile, data: data})
 	return nil
 }
+
+// keptPath is where a document that is brought is kept.
+func keptPath(name string) string { return path.Join(quirkRecords, path.Base(name)) }
 
 // planQuirkFolders plans the folders of the records.
 func (s *System) planQuirkFolders(p *plan) error {

@@ -80,6 +80,9 @@ func (s *System) quirkFacts(ctx context.Context, set *quirkSet, o Occasion) (*qu
 		all[i] = quirks.Diversion(d)
 	}
 	m.f.Diversions = quirks.Known(all)
+	if m.db == nil {
+		m.f.Diversions = quirks.NotKnown[[]quirks.Diversion]("there is no dpkg here")
+	}
 	if err := m.packages(ctx, needs); err != nil {
 		return nil, err
 	}

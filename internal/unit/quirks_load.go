@@ -79,6 +79,13 @@ func (s *System) loadQuirks(ctx context.Context, o Occasion) (*quirkSet, error) 
 		}
 		set.Set, err = quirks.Load(sources, host)
 		errs = append(errs, err)
+		// A record says where a document is kept: who decides later does not have the
+		// folder that it was brought in, and would have another record to write.
+		for _, q := range set.Quirks {
+			if o.Carried != "" && path.Dir(q.File) == o.Carried {
+				q.File = keptPath(q.File)
+			}
+		}
 	}
 	set.Unreadable = append(set.Unreadable, unreadable...)
 	errs = append(errs, s.loadQuirkRecords(set))
@@ -99,7 +106,11 @@ func (e *QuirksError) Unwrap() error { return e.Err }
 func (s *System) quirkFiles(dir string) ([]string, error) {
 	at, err := s.FS.Resolve(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		// A link that leads nowhere is no folder without quirks: what it leads to may
+		// not be mounted yet.
+		if there, lerr := lstat(s.FS, dir); lerr == nil && there == nil {
+			return nil, nil
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot list quirks: %w", err)
@@ -157,11 +168,11 @@ func (s *System) loadQuirkRecords(set *quirkSet) error {
 		name := quirkRecordPath(key)
 		r, err := readQuirkRecord(s.FS, name)
 		if err == nil && r.Quirk != key {
-			err = &store.DamagedError{Path: name, Err: fmt.Errorf("it is of the quirk %q", r.Quirk)}
+			err = fmt.Errorf("it is of the quirk %q", r.Quirk)
 		}
 		if err != nil {
 			set.damaged[key] = true
-			errs = append(errs, err)
+			errs = append(errs, &QuirkRecordError{Quirk: key, Path: name, Err: err})
 			continue
 		}
 		set.records = append(set.records, r)
@@ -172,14 +183,44 @@ func (s *System) loadQuirkRecords(set *quirkSet) error {
 func readQuirkRecord(fsx fsys.FS, name string) (*quirks.Record, error) {
 	data, err := fsys.ReadFile(fsx, name, fileLimit)
 	if err != nil {
-		return nil, &store.DamagedError{Path: name, Err: err}
+		return nil, err
 	}
 	r, err := quirks.DecodeRecord(data)
-	switch {
-	case errors.Is(err, quirks.ErrNewer):
+	if errors.Is(err, quirks.ErrNewer) {
 		return nil, &store.NewerError{Path: name}
-	case err != nil:
-		return nil, &store.DamagedError{Path: name, Err: err}
 	}
-	return r, nil
+	return r, err
+}
+
+// QuirkRecordError says that the record of a quirk cannot be read. Nothing is done
+// about that quirk.
+type QuirkRecordError struct {
+	Quirk, Path string
+	Err         error
+}
+
+func (e *QuirkRecordError) Error() string {
+	if newer := (*store.NewerError)(nil); errors.As(e.Err, &newer) {
+		return newer.Error()
+	}
+	why := e.Err
+	if at := (*fs.PathError)(nil); errors.As(why, &at) {
+		why = at.Err
+	}
+	return fmt.Sprintf("cannot read record %s: %s", e.Path, strings.TrimPrefix(why.Error(), "cannot read the record of a quirk: "))
+}
+
+func (e *QuirkRecordError) Unwrap() error { return e.Err }
+
+// Hint says what to do. What the quirk holds is noted anew where it is found; what it
+// held is the administrator's.
+func (e *QuirkRecordError) Hint() string {
+	if newer := (*store.NewerError)(nil); errors.As(e.Err, &newer) {
+		return newer.Hint()
+	}
+	if errors.Is(e.Err, fs.ErrPermission) {
+		return ""
+	}
+	return "nothing was done for it; move the record away: koweld reconcile notes anew what the quirk holds, " +
+		"and koweld divert list says what else is diverted"
 }

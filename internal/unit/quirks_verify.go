@@ -3,6 +3,7 @@ package unit
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"koweld/quirks"
 )
@@ -63,20 +64,21 @@ func unrefused(err error) error {
 }
 
 // QuirksNow decides the quirks as by hand, and tells of those that are of interest to
-// whoever asks for a state: all but those that are for other systems, or that have
-// nothing to hold and nothing on record.
+// whoever asks for a state: those that hold, that should and cannot, that something is
+// on record of, or for which something is still to be done, which are the steps.
 func (s *System) QuirksNow(ctx context.Context) ([]Reconciled, error) {
 	if any, err := s.hasQuirks(ctx); !any {
 		return nil, err
 	}
-	decided, err := s.Explain(ctx, Occasion{Stage: quirks.Manual})
+	decided, err := s.reconcileAll(ctx, Occasion{Stage: quirks.Manual}, true)
+	idle := []quirks.State{quirks.OutOfScope, quirks.Idle, quirks.Gone}
 	var all []Reconciled
-	for i := range decided {
-		if r := &decided[i]; r.State != quirks.OutOfScope && r.State != quirks.Idle || r.Record != nil {
-			all = append(all, *r)
+	for _, r := range decided {
+		if !slices.Contains(idle, r.State) || r.Record != nil || len(r.Steps) > 0 || r.Refused != "" {
+			all = append(all, r)
 		}
 	}
-	return all, err
+	return all, unrefused(err)
 }
 
 // hasQuirks reports whether there is anything to decide: a system without quirks is

@@ -222,6 +222,9 @@ func (s *System) reconcileAll(ctx context.Context, o Occasion, plan bool) ([]Rec
 			err = &QuirkRefusedError{d.Quirk, refused.Error(), refused}
 			r.Refused = refused.Error()
 		}
+		if err != nil {
+			r.Steps, r.Say = nil, nil // nothing was done: it has been taken back
+		}
 		errs = append(errs, err)
 		for _, c := range d.Cannot {
 			line := "cannot " + c.Action + ": " + c.Require.Sentence()
@@ -250,10 +253,10 @@ func (s *System) reconcile(ctx context.Context, r *Reconciled, onlyPlan bool) er
 	if err := s.planQuirkRecord(p, d); err != nil {
 		return err
 	}
+	if len(r.Steps)+len(r.Say)+len(r.Trigger) == 0 && len(p.ops) > 0 {
+		r.Steps = []string{"note what is so already"}
+	}
 	if onlyPlan {
-		if len(r.Steps) == 0 && len(p.ops) > 0 {
-			r.Steps = []string{"note it"}
-		}
 		return nil
 	}
 	if db, err := s.dpkg(); err != nil {

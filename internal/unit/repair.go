@@ -3,6 +3,7 @@ package unit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 
@@ -57,6 +58,9 @@ func (s *System) repair(ctx context.Context, pkg string, opts Options) (*Change,
 			return nil, &SourceGoneError{Package: pkg, Manifest: r.Manifest.Path}
 		}
 		return nil, err
+	}
+	if m.Package != pkg {
+		return nil, &ManifestError{Arg: pkg, Path: r.Manifest.Path, Err: fmt.Errorf("it is of package %s", m.Package)}
 	}
 	c, err := s.install(ctx, m, byBytes, opts)
 	if err != nil {
