@@ -201,6 +201,7 @@ func TestMirror(t *testing.T) {
 	q := readOne(t, "    keep: {when: {fips: true}, do: [mirror: {from: /f, to: /copy}]}\n")
 	f := known()
 	f.Paths["/copy"] = path(quirks.NoFile, "")
+	f.Relations[quirks.Pair{A: "/f", B: "/copy"}] = quirks.Known(quirks.Distinct)
 	d := quirks.Decide(q, f, nil, quirks.Manual)
 	want := quirks.MirrorWant{From: "/f", To: "/copy", SHA256: digest("aa")}
 	require.Equal(t, []quirks.MirrorWant{want}, d.Mirrors)
@@ -238,6 +239,55 @@ func TestMirror(t *testing.T) {
 	f.FIPS = quirks.Known(true)
 	f.Paths["/f"] = path(quirks.NoFile, "")
 	assert.Equal(t, quirks.Refused, quirks.Decide(q, f, nil, quirks.Manual).State, "there is nothing to copy")
+}
+
+// What has become a package's, or the file itself, is no copy of ours any more.
+func TestMirrorThatIsOurs(t *testing.T) {
+	q := readOne(t, "    keep: {when: {fips: true}, do: [mirror: {from: /f, to: /copy}]}\n")
+	shipped := path(quirks.File, "aa", quirks.Owner{Package: "tool", As: "/copy", Version: "2.0"})
+	dark := path(quirks.File, "aa")
+	dark.Owners = quirks.NotKnown[[]quirks.Owner]("dpkg-query failed")
+	relation := func(r quirks.Relation) func(f *quirks.Facts) {
+		return func(f *quirks.Facts) { f.Relations[quirks.Pair{A: "/f", B: "/copy"}] = quirks.Known(r) }
+	}
+	tests := []struct {
+		name   string
+		to     quirks.Path
+		change func(f *quirks.Facts)
+		keeps  quirks.State // while its condition holds
+		ends   quirks.State // when it does not
+		goes   bool
+		record bool // then
+	}{
+		{"it is ours", path(quirks.File, "aa"), nil, quirks.Held, quirks.Idle, true, false},
+		{"a package ships it", shipped, nil, quirks.Refused, quirks.Idle, false, false},
+		{"a package ships it, and has its file elsewhere", shipped, func(f *quirks.Facts) {
+			f.Diversions.Value = append(f.Diversions.Value, quirks.Diversion{From: "/copy", To: "/copy.real"})
+		}, quirks.Held, quirks.Idle, true, false},
+		{"owners are not known", dark, nil, quirks.Refused, quirks.Unsure, false, true},
+		{"it is the file itself", path(quirks.File, "aa"), relation(quirks.SameEntry), quirks.Refused, quirks.Idle, false, false},
+		{"it may be the file itself", path(quirks.File, "aa"), func(f *quirks.Facts) { clear(f.Relations) }, quirks.Refused, quirks.Unsure, false, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := known()
+			f.Paths["/copy"] = path(quirks.NoFile, "")
+			relation(quirks.OneAbsent)(f)
+			r := quirks.Decide(q, f, nil, quirks.Manual).Record
+			require.NotNil(t, r)
+			f.Paths["/copy"] = tt.to
+			relation(quirks.Distinct)(f)
+			if tt.change != nil {
+				tt.change(f)
+			}
+			assert.Equal(t, tt.keeps, quirks.Decide(q, f, r, quirks.Manual).State)
+			f.FIPS = quirks.Known(false)
+			d := quirks.Decide(q, f, r, quirks.Manual)
+			assert.Equal(t, tt.ends, d.State)
+			assert.Equal(t, tt.goes, len(d.Mirrors) > 0)
+			assert.Equal(t, tt.record, d.Record != nil)
+		})
+	}
 }
 
 func TestRemoveStale(t *testing.T) {

@@ -13,7 +13,7 @@ func (d *deciding) undoAllBut(stay []Done) {
 		d.out.Say = append(d.out.Say, Message{"warning", "it is no longer held: " + d.out.Title})
 	}
 	all := true
-	var said []Done
+	var kept, said []Done // the last first
 	for i := len(d.r.Done) - 1; i >= 0; i-- { // the last that was done first
 		done := d.r.Done[i]
 		switch {
@@ -25,7 +25,7 @@ func (d *deciding) undoAllBut(stay []Done) {
 			}
 			if !d.undivert(done.Divert) {
 				all = false
-				d.next.Done = append(d.next.Done, done)
+				kept = append(kept, done)
 			}
 		case done.Mirror != nil:
 			if slices.ContainsFunc(stay, func(o Done) bool { return o.Mirror != nil && o.Mirror.To == done.Mirror.To }) {
@@ -33,17 +33,21 @@ func (d *deciding) undoAllBut(stay []Done) {
 			}
 			if !d.unmirror(done.Mirror) {
 				all = false
-				d.next.Done = append(d.next.Done, done)
+				kept = append(kept, done)
 			}
 		case done.Said != nil:
-			said = append(said, done)
+			if !slices.ContainsFunc(stay, func(o Done) bool { return o.Said != nil && o.Said.Text == done.Said.Text }) {
+				said = append(said, done)
+			}
 		default: // of a later koweld
-			d.next.Done = append(d.next.Done, done)
+			kept = append(kept, done)
 		}
 	}
 	if !all {
-		d.next.Done = append(d.next.Done, said...) // it has not come to its end
+		kept = append(said, kept...) // it has not come to its end
 	}
+	slices.Reverse(kept)
+	d.next.Done = append(d.next.Done, kept...)
 }
 
 // undivert ends a diversion; false if it cannot be known whether it is there.

@@ -23,6 +23,9 @@ var (
 	someVersions = []string{"1", "2", "3"}
 )
 
+// mirrored is the second name that quirks give to a file.
+const mirrored = "/usr/lib/m"
+
 func drawCondition(rt *rapid.T, depth int) string {
 	pick := func(name string, from ...string) string { return rapid.SampledFrom(from).Draw(rt, name) }
 	kinds := 11
@@ -80,7 +83,7 @@ func drawQuirk(rt *rapid.T) *quirks.Quirk {
 `, drawCondition(rt, 2), pick("holder", "local", "self", "package:tool"), move,
 			pick("target", "leave", "move-back", "delete-if-orphan"), stale, pick("text", someVersions...))
 		if rapid.Bool().Draw(rt, "mirror") {
-			keep += fmt.Sprintf("        - mirror: {from: %s, to: /usr/lib/m}\n", pick("mirrored", somePaths...))
+			keep += fmt.Sprintf("        - mirror: {from: %s, to: %s}\n", pick("of", somePaths...), mirrored)
 		}
 	}
 	if keep == "" || rapid.Bool().Draw(rt, "cleanup") {
@@ -113,7 +116,7 @@ func drawWorld(t testing.TB, rt *rapid.T, q *quirks.Quirk) *world {
 	for _, pkg := range somePackages {
 		for _, v := range someVersions {
 			files := map[string]string{}
-			for _, name := range somePaths[:3] {
+			for _, name := range append(slices.Clone(somePaths[:3]), mirrored) {
 				if rapid.IntRange(0, 3).Draw(rt, "ships "+name) == 0 {
 					files[name] = digest("of " + pkg + " " + v + " " + name)
 				}
@@ -169,7 +172,7 @@ func (w *world) mayUnpack(pkg, version string) bool {
 				return false
 			}
 		}
-		if _, is := w.files[w.place(w.diverted(pkg, name))]; is && len(w.owners(name)) == 0 {
+		if _, is := w.files[w.place(w.diverted(pkg, name))]; is && len(w.owners(name)) == 0 && name != mirrored {
 			return false // of nobody: dpkg would take it over
 		}
 	}
