@@ -197,6 +197,66 @@ func TestCleanupIsDoneOnce(t *testing.T) {
 	assert.Equal(t, 1, step(quirks.Known(true)))
 }
 
+// With koweld a package's file comes back to where dpkg lists it, also from where dpkg
+// has it by the other spelling; where that spelling alone was protected nothing moves.
+func TestTakeBackOfOtherSpellings(t *testing.T) {
+	const from, to = "/usr/lib/f", "/usr/lib/f.distrib"
+	owned := func(kind quirks.Kind, owners ...quirks.Owner) quirks.Path { return path(kind, "aa", owners...) }
+	aliased := quirks.Owner{Package: "tool", As: "/lib/f", Version: "1.5"}
+	holders := quirks.Owner{Package: "acme", As: "/lib/f", Version: "1"}
+	tests := []struct {
+		name     string
+		done     quirks.Diverted
+		from, to quirks.Path
+		stage    quirks.Stage
+		back     bool
+	}{
+		{"it has it by the other spelling", quirks.Diverted{}, owned(quirks.File, aliased), owned(quirks.NoFile), quirks.TakeBack, true},
+		{"the name is empty", quirks.Diverted{}, owned(quirks.NoFile, aliased), owned(quirks.NoFile), quirks.TakeBack, true},
+		{"koweld stays", quirks.Diverted{}, owned(quirks.File, aliased), owned(quirks.NoFile), quirks.Manual, false},
+		{"the holder's own", quirks.Diverted{}, owned(quirks.File, holders), owned(quirks.NoFile), quirks.TakeBack, false},
+		{"nobody's", quirks.Diverted{}, owned(quirks.File), owned(quirks.NoFile), quirks.TakeBack, false},
+		{"there is a file of another at the target", quirks.Diverted{}, owned(quirks.File, aliased), owned(quirks.File), quirks.TakeBack, false},
+		{"what is there is not known", quirks.Diverted{}, quirks.Path{Owners: quirks.Known([]quirks.Owner{aliased})}, owned(quirks.NoFile), quirks.TakeBack, false},
+		{"a protected one", quirks.Diverted{Protected: true}, owned(quirks.File, quirks.Owner{Package: "tool", As: from, Version: "1.5"}), owned(quirks.File), quirks.TakeBack, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := known()
+			done := tt.done
+			done.From, done.To, done.Package, done.Target, done.Stale = from, to, "acme", quirks.Leave, quirks.Leave
+			f.Diversions = quirks.Known([]quirks.Diversion{{From: from, To: to, Package: "acme"}})
+			f.Paths[from], f.Paths[to] = tt.from, tt.to
+			r := &quirks.Record{Quirk: "x", Done: []quirks.Done{{Divert: &done}}}
+			d := quirks.Decide(nil, f, r, tt.stage)
+			require.Len(t, d.Wants, 1)
+			assert.Equal(t, tt.back, !d.Wants[0].NoMove)
+			assert.Equal(t, tt.back, d.Wants[0].Save)
+		})
+	}
+}
+
+// What dpkg is going to bring is not there at the end of the run before, which is made
+// up for then.
+func TestCleanupAtTheEndIsNotOfWhatComes(t *testing.T) {
+	const body = `
+    cleanup:
+      - {id: late, at: [transaction-end], when: {package: {name: tool, view: effective, version: {ge: "2"}}}, do: [trigger: {name: ldconfig}]}
+      - {id: early, at: [pre-unpack], when: {package: {name: tool, view: effective, version: {ge: "2"}}}, do: [message: {text: early}]}
+      - {id: now, at: [transaction-end], when: {package: {name: tool, view: effective, version: {lt: "2"}}}, do: [message: {text: old}]}
+`
+	q, f := readOne(t, body), known()
+	end := quirks.Decide(q, f, nil, quirks.TransactionEnd)
+	assert.Empty(t, end.Trigger, "it is not unpacked yet")
+	assert.Empty(t, end.Say, "it goes")
+	begin := quirks.Decide(q, f, end.Record, quirks.PreUnpack)
+	assert.Equal(t, []quirks.Message{{Level: "info", Text: "early"}}, begin.Say)
+	f.Packages["tool"] = quirks.Known([]quirks.Instance{{Arch: "amd64", Status: "installed", Version: "2.0"}})
+	f.Incoming = quirks.Changes{}
+	end = quirks.Decide(q, f, begin.Record, quirks.TransactionEnd)
+	assert.Equal(t, []string{"ldconfig"}, end.Trigger)
+}
+
 func TestMirror(t *testing.T) {
 	q := readOne(t, "    keep: {when: {fips: true}, do: [mirror: {from: /f, to: /copy}]}\n")
 	f := known()

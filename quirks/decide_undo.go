@@ -13,7 +13,7 @@ func (d *deciding) undoAllBut(stay []Done) {
 		d.out.Say = append(d.out.Say, Message{"warning", "it is no longer held: " + d.out.Title})
 	}
 	all := true
-	var kept, said []Done // the last first
+	var kept, said []Done                     // the last first
 	for i := len(d.r.Done) - 1; i >= 0; i-- { // the last that was done first
 		done := d.r.Done[i]
 		switch {
@@ -66,7 +66,8 @@ func (d *deciding) undivert(was *Diverted) bool {
 	if sum == was.Found {
 		sum = ""
 	}
-	back := was.Target == MoveBack || d.s == TakeBack && whose.Package != "" && sum != "" && d.mayReturn(was)
+	back := was.Target == MoveBack || d.s == TakeBack && !was.Protected && d.mayReturn(was) &&
+		(whose.Package != "" && sum != "" || d.isAliased(was))
 	d.out.Wants = append(d.out.Wants, Want{
 		From: was.From, To: was.To, Package: was.Package, Absent: true, Protected: was.Protected,
 		NoMove: !back, Save: back,
@@ -86,6 +87,15 @@ func (d *deciding) undivert(was *Diverted) bool {
 // was no package's is not ours to remove.
 func (d *deciding) isStale(was *Diverted, whose Owner) bool {
 	return was.Behind != "" && was.Version != "" && was.Behind == d.digest(was.From) && whose.Version != was.Version
+}
+
+// isAliased reports whether a package ships the name by another spelling and may have
+// its file where that is diverted to: both are, where /usr is merged (DEP17, M18).
+func (d *deciding) isAliased(was *Diverted) bool {
+	to := d.f.Paths[was.To].Kind
+	return to.Known && to.Value == NoFile && slices.ContainsFunc(d.f.Paths[was.From].Owners.Value, func(o Owner) bool {
+		return o.As != was.From && (was.Package == "" || o.Package != was.Package)
+	})
 }
 
 // mayReturn reports whether a package's file can come back to its name: what is there
