@@ -101,7 +101,28 @@ func (s *System) Reconcile(ctx context.Context, o Occasion, opts Options) ([]Rec
 	end.Stage = quirks.TransactionEnd
 	before, endErr := s.reconcileAt(ctx, end, opts)
 	all, err := s.reconcileAt(ctx, o, opts)
+	if opts.DryRun {
+		dropPlanned(before, all)
+	}
 	return joinPasses(before, all), joinOnce(err, endErr)
+}
+
+// dropPlanned drops what the next pass plans once more, since nothing was done.
+func dropPlanned(before, now []Reconciled) {
+	for i := range before {
+		b := &before[i]
+		at := slices.IndexFunc(now, func(r Reconciled) bool { return r.Quirk == b.Quirk })
+		if at < 0 {
+			continue
+		}
+		b.Steps = without(b.Steps, now[at].Steps)
+		b.Say = without(b.Say, now[at].Say)
+		b.Trigger = without(b.Trigger, now[at].Trigger)
+	}
+}
+
+func without[T comparable](all, drop []T) []T {
+	return slices.DeleteFunc(all, func(e T) bool { return slices.Contains(drop, e) })
 }
 
 // joinOnce joins errors, each text once.
@@ -137,8 +158,8 @@ func (s *System) reconcileAt(ctx context.Context, o Occasion, opts Options) ([]R
 	open, openErr := s.txn().InFlight()
 	kept, keptErr := s.planCarried(o)
 	ended, endedErr := s.planEnded(o)
-	if err := errors.Join(keptErr, endedErr); err != nil {
-		return nil, err
+	if keptErr != nil || endedErr != nil {
+		return nil, joinOnce(err, keptErr, endedErr)
 	}
 	if opts.DryRun || openErr == nil && len(open) == 0 && len(kept.ops)+len(ended.ops) == 0 && !slices.ContainsFunc(all, changes) {
 		return all, err
@@ -157,10 +178,8 @@ func (s *System) reconcileAt(ctx context.Context, o Occasion, opts Options) ([]R
 		changed, err = s.untilNothingIsLeft(ctx, o)
 		return s.applyCarried(ctx, s.planEnded, o)
 	})
-	if lockErr != nil {
-		return nil, lockErr
-	}
-	return changed, err
+	// What is refused is refused, whatever else fails.
+	return changed, joinOnce(err, lockErr)
 }
 
 // untilNothingIsLeft reconciles until there is nothing to do any more: what one
