@@ -68,7 +68,7 @@ func (d *deciding) mirror(a Mirror, acts bool) *Done {
 		}
 		return &Done{Mirror: was}
 	}
-	d.out.Mirrors = append(d.out.Mirrors, MirrorWant{From: a.From, To: a.To, Link: a.Link, SHA256: sum})
+	d.out.Mirrors = append(d.out.Mirrors, MirrorWant{From: a.From, To: a.To, Link: a.Link, SHA256: sum, Was: d.digest(a.To)})
 	return &Done{Mirror: &Mirrored{From: a.From, To: a.To, Link: a.Link, SHA256: sum}}
 }
 
