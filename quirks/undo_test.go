@@ -1,0 +1,175 @@
+package quirks_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"koweld/quirks"
+)
+
+// What is wanted, noted and removed when a diversion of /a to /b ends whose files may
+// all be there.
+func TestUndo(t *testing.T) {
+	const (
+		orphan = quirks.DeleteOrphan
+		leave  = quirks.Leave
+	)
+	shipped := func(version string, as ...string) []quirks.Owner {
+		var all []quirks.Owner
+		for _, name := range as {
+			all = append(all, quirks.Owner{Package: "tool", As: name, Version: version})
+		}
+		return all
+	}
+	ofTool := shipped("2", "/a")
+	toTarget := []quirks.Left{{Path: "/b", SHA256: digest("b"), Package: "tool", Version: "2"}}
+	stale := []quirks.Left{{Path: "/a", SHA256: digest("a"), Package: "tool", Version: "2"}}
+	tests := []struct {
+		name   string
+		done   quirks.Diverted
+		change func(f *quirks.Facts)
+		stage  quirks.Stage
+		back   bool
+		left   []quirks.Left
+	}{
+		{"all stays", quirks.Diverted{Target: leave, Stale: leave, Behind: digest("a"), Version: "1"}, nil, quirks.Boot, false, nil},
+		{"the target", quirks.Diverted{Target: orphan, Stale: leave}, nil, quirks.Boot, false, toTarget},
+		{"the target, which lay there before", quirks.Diverted{Target: orphan, Found: digest("b")}, nil, quirks.Boot, false, nil},
+		{"the target, where another lay before", quirks.Diverted{Target: orphan, Found: digest("other")}, nil, quirks.Boot, false, toTarget},
+		{"the target, which is a link", quirks.Diverted{Target: orphan}, func(f *quirks.Facts) { f.Paths["/b"] = path(quirks.Symlink, "") }, quirks.Boot, false, nil},
+		{"the stale one", quirks.Diverted{Target: leave, Stale: orphan, Behind: digest("a"), Version: "1"}, nil, quirks.Boot, false, stale},
+		{"not stale: of the version that is there", quirks.Diverted{Stale: orphan, Behind: digest("a"), Version: "2"}, nil, quirks.Boot, false, nil},
+		{"not stale: of no package", quirks.Diverted{Stale: orphan, Behind: digest("a")}, nil, quirks.Boot, false, nil},
+		{"not stale: it has been changed", quirks.Diverted{Stale: orphan, Behind: digest("z"), Version: "1"}, nil, quirks.Boot, false, nil},
+		{"not stale: nothing was noted", quirks.Diverted{Stale: orphan, Version: "1"}, func(f *quirks.Facts) { f.Paths["/a"] = path(quirks.NoFile, "", ofTool...) }, quirks.Boot, false, nil},
+		{"both", quirks.Diverted{Target: orphan, Stale: orphan, Behind: digest("a"), Version: "1"}, nil, quirks.Boot, false, append(append([]quirks.Left(nil), toTarget...), stale...)},
+		{"it comes back", quirks.Diverted{Target: quirks.MoveBack}, nil, quirks.Boot, true, nil},
+		{"with koweld", quirks.Diverted{Target: orphan, Stale: orphan, Behind: digest("a"), Version: "1"}, nil, quirks.TakeBack, true, nil},
+		{"with koweld, which lay there before", quirks.Diverted{Target: leave, Found: digest("b")}, nil, quirks.TakeBack, false, nil},
+		{"with koweld, of nobody", quirks.Diverted{Target: leave}, func(f *quirks.Facts) { f.Paths["/a"] = path(quirks.File, "a") }, quirks.TakeBack, false, nil},
+		{"with koweld, of the holder alone", quirks.Diverted{Target: leave, Package: "tool"}, nil, quirks.TakeBack, false, nil},
+		{"with koweld, over the holder's own", quirks.Diverted{Target: leave, Package: "tool"}, func(f *quirks.Facts) {
+			f.Paths["/a"] = path(quirks.File, "a", append(shipped("2", "/a"), quirks.Owner{Package: "gone", As: "/a", Version: "1"})...)
+		}, quirks.TakeBack, false, nil},
+		{"with koweld, over a folder", quirks.Diverted{Target: leave}, func(f *quirks.Facts) { f.Paths["/a"] = path(quirks.Dir, "", ofTool...) }, quirks.TakeBack, false, nil},
+		{"with koweld, over a link", quirks.Diverted{Target: leave}, func(f *quirks.Facts) { f.Paths["/a"] = path(quirks.Symlink, "", ofTool...) }, quirks.TakeBack, true, nil},
+		{"with koweld, over nothing", quirks.Diverted{Target: leave}, func(f *quirks.Facts) { f.Paths["/a"] = path(quirks.NoFile, "", ofTool...) }, quirks.TakeBack, true, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := known()
+			f.Packages["tool"] = quirks.Known([]quirks.Instance{{Arch: "amd64", Status: "installed", Version: "2"}})
+			f.Paths["/a"], f.Paths["/b"] = path(quirks.File, "a", ofTool...), path(quirks.File, "b")
+			f.Diversions = quirks.Known([]quirks.Diversion{{From: "/a", To: "/b", Package: tt.done.Package}})
+			if tt.change != nil {
+				tt.change(f)
+			}
+			done := tt.done
+			done.From, done.To = "/a", "/b"
+			d := quirks.Decide(nil, f, &quirks.Record{Quirk: "x", Done: []quirks.Done{{Divert: &done}}}, tt.stage)
+			require.Equal(t, []quirks.Want{{From: "/a", To: "/b", Package: done.Package, Absent: true, NoMove: !tt.back, Save: tt.back}}, d.Wants)
+			assert.Empty(t, d.Remove, "it is of use, or nobody's to remove")
+			left := []quirks.Left(nil)
+			if d.Record != nil {
+				left = d.Record.Left
+			}
+			assert.Equal(t, tt.left, left)
+		})
+	}
+}
+
+// What becomes of a file that was left behind.
+func TestLeft(t *testing.T) {
+	tool := func(status, version string) func(f *quirks.Facts) {
+		return func(f *quirks.Facts) {
+			f.Packages["tool"] = quirks.Known([]quirks.Instance{{Arch: "amd64", Status: status, Version: version}})
+		}
+	}
+	set := func(p quirks.Path) func(f *quirks.Facts) { return func(f *quirks.Facts) { f.Paths["/b"] = p } }
+	diverted := func(from, to string) func(f *quirks.Facts) {
+		return func(f *quirks.Facts) {
+			f.Diversions = quirks.Known([]quirks.Diversion{{From: from, To: to, Package: "other"}})
+		}
+	}
+	unread := path(quirks.File, "b")
+	unread.SHA256 = quirks.NotKnown[string]("EIO")
+	const removed, waits, forgotten = "removed", "waits", "forgotten"
+	tests := []struct {
+		name   string
+		pkg    string
+		change func(f *quirks.Facts)
+		stage  quirks.Stage
+		want   string
+	}{
+		{"its package is gone", "tool", func(f *quirks.Facts) { f.Packages["tool"] = quirks.Known([]quirks.Instance(nil)) }, quirks.Boot, removed},
+		{"its version is gone", "tool", tool("installed", "2"), quirks.Boot, removed},
+		{"its package has conffiles only", "tool", tool("config-files", "1"), quirks.Boot, removed},
+		{"its package is there", "tool", tool("installed", "1"), quirks.Boot, waits},
+		{"dpkg died", "tool", tool("half-installed", "2"), quirks.Boot, waits},
+		{"its package is not known", "tool", func(f *quirks.Facts) { delete(f.Packages, "tool") }, quirks.Boot, waits},
+		{"packages are under way", "tool", tool("installed", "2"), quirks.Trigger, waits},
+		{"with koweld", "tool", tool("installed", "2"), quirks.TakeBack, removed},
+		{"of no package", "", nil, quirks.Boot, removed},
+		{"its bytes are not known", "", set(unread), quirks.Boot, waits},
+		{"it is not known what it is", "", set(quirks.Path{}), quirks.Boot, waits},
+		{"diversions are not known", "", func(f *quirks.Facts) { f.Diversions = quirks.NotKnown[[]quirks.Diversion]("damaged") }, quirks.Boot, waits},
+		{"it has other bytes", "", set(path(quirks.File, "z")), quirks.Boot, forgotten},
+		{"it is a link by now", "", set(path(quirks.Symlink, "")), quirks.Boot, forgotten},
+		{"it is gone", "", set(path(quirks.NoFile, "")), quirks.Boot, forgotten},
+		{"another name is diverted to it", "", diverted("/z", "/b"), quirks.Boot, forgotten},
+		{"a package ships it", "", set(path(quirks.File, "b", quirks.Owner{Package: "two", As: "/b", Version: "1"})), quirks.Boot, forgotten},
+		{"a package ships it, and has its file elsewhere", "", func(f *quirks.Facts) {
+			set(path(quirks.File, "b", quirks.Owner{Package: "two", As: "/b", Version: "1"}))(f)
+			diverted("/b", "/z")(f)
+		}, quirks.Boot, removed},
+		{"its package ships it in its version", "tool", set(path(quirks.File, "b", quirks.Owner{Package: "tool", As: "/b", Version: "1"})), quirks.Boot, waits},
+		{"its package ships it in another version", "tool", set(path(quirks.File, "b", quirks.Owner{Package: "tool", As: "/b", Version: "2"})), quirks.Boot, forgotten},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := known()
+			f.Paths["/b"] = path(quirks.File, "b")
+			f.Diversions = quirks.Known([]quirks.Diversion(nil))
+			tool("installed", "1")(f)
+			if tt.change != nil {
+				tt.change(f)
+			}
+			l := quirks.Left{Path: "/b", SHA256: digest("b"), Package: tt.pkg, Version: "1"}
+			d := quirks.Decide(nil, f, &quirks.Record{Quirk: "x", Left: []quirks.Left{l}}, tt.stage)
+			got := forgotten
+			switch {
+			case len(d.Remove) > 0:
+				got = removed
+				assert.Equal(t, "/b", d.Remove[0].Path)
+				assert.Equal(t, digest("b"), d.Remove[0].SHA256)
+				assert.Nil(t, d.Record)
+			case d.Record != nil:
+				got = waits
+			}
+			assert.Equal(t, tt.want, got)
+		})
+	}
+}
+
+// A file that a quirk holds anew at either of its names is of use again.
+func TestLeftThatIsHeldAnew(t *testing.T) {
+	q := readOne(t, "    keep: {when: {fips: true}, do: [divert: {from: /a, to: /b, holder: local, move: never}]}\n")
+	for _, name := range []string{"/a", "/b"} {
+		f := known()
+		f.Diversions = quirks.Known([]quirks.Diversion(nil))
+		f.Paths["/a"], f.Paths["/b"] = path(quirks.File, "a"), path(quirks.File, "b")
+		l := quirks.Left{Path: name, SHA256: f.Paths[name].SHA256.Value}
+		d := quirks.Decide(q, f, &quirks.Record{Quirk: "x", Left: []quirks.Left{l}}, quirks.Boot)
+		assert.Empty(t, d.Remove, name)
+		require.NotNil(t, d.Record)
+		assert.Empty(t, d.Record.Left, name)
+		// What we have left there ourselves is not what lay there before.
+		found := digest("b")
+		if name == "/b" {
+			found = ""
+		}
+		assert.Equal(t, found, d.Record.Done[0].Divert.Found, name)
+	}
+}
