@@ -1,6 +1,7 @@
 package quirks_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -171,5 +172,37 @@ func TestLeftThatIsHeldAnew(t *testing.T) {
 			found = ""
 		}
 		assert.Equal(t, found, d.Record.Done[0].Divert.Found, name)
+	}
+}
+
+// What lay at the two names is noted once, of a diversion that is ours and moves
+// nothing.
+func TestWhatIsNotedOfADiversion(t *testing.T) {
+	tests := []struct {
+		name, move     string
+		is             []quirks.Diversion
+		found, behind  string
+		version, moved string
+	}{
+		{"nothing moves", "never", nil, digest("b"), digest("a"), "2", "false"},
+		{"the file goes along", "auto", nil, "", "", "", "true"},
+		{"it was diverted already", "never", []quirks.Diversion{{From: "/a", To: "/b"}}, "", "", "", "false"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			q := readOne(t, "    keep: {when: {fips: true}, do: [divert: {from: /a, to: /b, holder: local, move: "+tt.move+"}]}\n")
+			f := known()
+			f.Diversions = quirks.Known(tt.is)
+			f.Paths["/a"] = path(quirks.File, "a", quirks.Owner{Package: "tool", As: "/a", Version: "2"})
+			f.Paths["/b"] = path(quirks.File, "b")
+			d := quirks.Decide(q, f, nil, quirks.Boot)
+			require.NotNil(t, d.Record)
+			done := d.Record.Done[0].Divert
+			assert.Equal(t, tt.found, done.Found)
+			assert.Equal(t, tt.behind, done.Behind)
+			assert.Equal(t, tt.version, done.Version)
+			assert.Equal(t, tt.moved, fmt.Sprint(done.Moved))
+			assert.Equal(t, tt.move == "never", d.Wants[0].NoMove)
+		})
 	}
 }
