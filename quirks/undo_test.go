@@ -206,3 +206,58 @@ func TestWhatIsNotedOfADiversion(t *testing.T) {
 		})
 	}
 }
+
+// How a diversion ends is what its quirk says now; whether its file goes along is
+// decided once.
+func TestHeldDiversionFollowsItsQuirk(t *testing.T) {
+	const body = "    keep: {when: {fips: true}, do: [{divert: {from: /a, to: /b, holder: local, move: {when: {path: {path: /when, is: file}}}}, undo: {target: %s}}]}\n"
+	f := known()
+	f.Diversions = quirks.Known([]quirks.Diversion(nil))
+	f.Paths["/a"], f.Paths["/b"], f.Paths["/when"] = path(quirks.File, "a"), path(quirks.NoFile, ""), quirks.Path{}
+	before := readOne(t, fmt.Sprintf(body, "leave"))
+	assert.Equal(t, quirks.Refused, quirks.Decide(before, f, nil, quirks.Boot).State, "it is not known whether the file goes along")
+	f.Paths["/when"] = path(quirks.File, "x")
+	r := quirks.Decide(before, f, nil, quirks.Boot).Record
+	require.NotNil(t, r)
+	assert.True(t, r.Done[0].Divert.Moved)
+
+	f.Diversions = quirks.Known([]quirks.Diversion{{From: "/a", To: "/b"}})
+	for _, when := range []quirks.Path{path(quirks.NoFile, ""), {}} {
+		f.Paths["/when"] = when
+		d := quirks.Decide(readOne(t, fmt.Sprintf(body, "delete-if-orphan")), f, r, quirks.Boot)
+		assert.Equal(t, quirks.Held, d.State)
+		require.NotNil(t, d.Record)
+		assert.True(t, d.Record.Done[0].Divert.Moved)
+		assert.Equal(t, quirks.DeleteOrphan, d.Record.Done[0].Divert.Target)
+	}
+
+	// One that is recorded and gone is made again only if that is known.
+	f.Diversions, f.Paths["/when"] = quirks.Known([]quirks.Diversion(nil)), quirks.Path{}
+	assert.Equal(t, quirks.Held, quirks.Decide(before, f, r, quirks.Boot).State, "it was decided")
+}
+
+// While it is not known what is to be kept, nothing is cleaned up, and what a quirk
+// keeps its own cleanup does not release.
+func TestCleanupWaitsForWhatIsKept(t *testing.T) {
+	const body = `
+    keep: {when: {fips: true}, do: [{divert: {from: /a, to: /b, holder: local, move: never}, require: [path: {path: /need, is: absent}]}]}
+    cleanup:
+      - {id: c, when: {arch: amd64}, do: [trigger: {name: ldconfig}]}
+      - {id: r, when: {arch: amd64}, do: [release: {from: /a, holder: local}]}
+`
+	q, f := readOne(t, body), known()
+	f.Diversions = quirks.Known([]quirks.Diversion(nil))
+	f.Paths["/a"], f.Paths["/b"], f.Paths["/need"] = path(quirks.File, "a"), path(quirks.NoFile, ""), quirks.Path{}
+	assert.Empty(t, quirks.Decide(q, f, nil, quirks.Boot).Trigger, "a requirement is not known")
+	f.Paths["/need"] = path(quirks.NoFile, "")
+	f.FIPS = quirks.NotKnown[bool]("there is no /proc")
+	assert.Empty(t, quirks.Decide(q, f, nil, quirks.Boot).Trigger, "its condition is not known")
+	f.FIPS = quirks.Known(true)
+	d := quirks.Decide(q, f, nil, quirks.Boot)
+	assert.Len(t, d.Trigger, 1)
+	f.Diversions = quirks.Known([]quirks.Diversion{{From: "/a", To: "/b"}})
+	d = quirks.Decide(q, f, d.Record, quirks.Boot)
+	require.Len(t, d.Wants, 1)
+	assert.False(t, d.Wants[0].Absent)
+	assert.True(t, d.IsQuiet(f))
+}
