@@ -279,6 +279,12 @@ func TestMirror(t *testing.T) {
 	d = quirks.Decide(q, f, r, quirks.Manual)
 	require.Len(t, d.Mirrors, 1, "the file has changed")
 	assert.Equal(t, digest("new"), d.Mirrors[0].SHA256)
+	assert.Equal(t, digest("aa"), d.Mirrors[0].Was)
+
+	linked := readOne(t, "    keep: {when: {fips: true}, do: [mirror: {from: /f, to: /copy, mode: hardlink}]}\n")
+	f.Paths["/f"] = path(quirks.File, "aa")
+	assert.Len(t, quirks.Decide(linked, f, r, quirks.Manual).Mirrors, 1, "a link instead of the copy")
+	f.Paths["/f"] = path(quirks.File, "new")
 
 	f.FIPS = quirks.Known(false)
 	d = quirks.Decide(q, f, r, quirks.Manual)
@@ -307,6 +313,8 @@ func TestMirrorThatIsOurs(t *testing.T) {
 	shipped := path(quirks.File, "aa", quirks.Owner{Package: "tool", As: "/copy", Version: "2.0"})
 	dark := path(quirks.File, "aa")
 	dark.Owners = quirks.NotKnown[[]quirks.Owner]("dpkg-query failed")
+	unread := path(quirks.File, "aa")
+	unread.SHA256 = quirks.NotKnown[string]("EIO")
 	relation := func(r quirks.Relation) func(f *quirks.Facts) {
 		return func(f *quirks.Facts) { f.Relations[quirks.Pair{A: "/f", B: "/copy"}] = quirks.Known(r) }
 	}
@@ -320,6 +328,8 @@ func TestMirrorThatIsOurs(t *testing.T) {
 		record bool // then
 	}{
 		{"it is ours", path(quirks.File, "aa"), nil, quirks.Held, quirks.Idle, true, false},
+		{"it has been changed", path(quirks.File, "by hand"), nil, quirks.Refused, quirks.Idle, false, false},
+		{"its bytes are not known", unread, nil, quirks.Refused, quirks.Unsure, false, true},
 		{"a package ships it", shipped, nil, quirks.Refused, quirks.Idle, false, false},
 		{"a package ships it, and has its file elsewhere", shipped, func(f *quirks.Facts) {
 			f.Diversions.Value = append(f.Diversions.Value, quirks.Diversion{From: "/copy", To: "/copy.real"})
