@@ -135,6 +135,13 @@ func (d *deciding) judgeCleanups(scope Truth) {
 	for _, c := range d.q.Cleanup {
 		r := c.When.eval(d.evaluation())
 		due := slices.Contains(c.At, d.s) && scope.and(r.Is) == True
+		// The end of a run may be made up for when the next begins: what that brings is
+		// not there yet.
+		if d.s == TransactionEnd && due {
+			now := *d.f
+			now.Incoming, now.Candidate = Changes{}, Changes{}
+			due = c.When.eval(&evaluation{Facts: &now, ours: d.evaluation().ours}).Is == True
+		}
 		d.out.Cleanup = append(d.out.Cleanup, CleanupState{ID: c.ID, At: c.At, Due: due, When: r})
 	}
 }

@@ -15,6 +15,9 @@ func (d *deciding) mayMirror(a Mirror) (Reason, bool) {
 	case !from.SHA256.Known:
 		return Reason{Text: "the bytes of " + a.From + " are known", Why: from.SHA256.why()}, false
 	}
+	if why, is := d.isOurs(a.From, a.To); is != True {
+		return why, false
+	}
 	r.Text = a.To + " is free"
 	switch {
 	case !to.Kind.Known:
@@ -30,6 +33,19 @@ func (d *deciding) mayMirror(a Mirror) (Reason, bool) {
 	}
 	r.Found = "there is another file"
 	return r, false
+}
+
+// isOurs reports whether the second name of a file can be ours: a name that a package
+// has its file at is that package's, whatever its bytes, and one that has become
+// another spelling of the file is the file itself.
+func (d *deciding) isOurs(from, to string) (Reason, Truth) {
+	e := d.evaluation()
+	not := Not{OwnerIs{Path: to, Is: []string{anyUndiverted}}}.eval(e)
+	if not.Is != True {
+		return not, not.Is
+	}
+	one := Not{RelationIs{Pair{from, to}, []Relation{SameEntry}}}.eval(e)
+	return one, one.Is
 }
 
 // mirrored is what is on record of a second name; nil if nothing is.
@@ -52,7 +68,7 @@ func (d *deciding) mirror(a Mirror, acts bool) *Done {
 		}
 		return &Done{Mirror: was}
 	}
-	d.out.Mirrors = append(d.out.Mirrors, MirrorWant{From: a.From, To: a.To, Link: a.Link, SHA256: sum})
+	d.out.Mirrors = append(d.out.Mirrors, MirrorWant{From: a.From, To: a.To, Link: a.Link, SHA256: sum, Was: d.digest(a.To)})
 	return &Done{Mirror: &Mirrored{From: a.From, To: a.To, Link: a.Link, SHA256: sum}}
 }
 
@@ -71,6 +87,14 @@ func (d *deciding) unmirror(was *Mirrored) bool {
 	case p.Kind.Value != File, p.SHA256.Value != was.SHA256:
 		d.out.Say = append(d.out.Say, Message{"info", was.To + " has been changed, and stays"})
 		return true
+	}
+	switch why, is := d.isOurs(was.From, was.To); is {
+	case Unknown:
+		leaf := why.decisive()
+		d.unsure(leaf.Text+" is known", leaf.Why)
+		return false
+	case False:
+		return true // it stays
 	}
 	d.out.Mirrors = append(d.out.Mirrors, MirrorWant{From: was.From, To: was.To, Link: was.Link, SHA256: was.SHA256, Absent: true})
 	return true

@@ -197,10 +197,71 @@ func TestCleanupIsDoneOnce(t *testing.T) {
 	assert.Equal(t, 1, step(quirks.Known(true)))
 }
 
+// With koweld a package's file comes back to where dpkg lists it, also from where dpkg
+// has it by the other spelling; where that spelling alone was protected nothing moves.
+func TestTakeBackOfOtherSpellings(t *testing.T) {
+	const from, to = "/usr/lib/f", "/usr/lib/f.distrib"
+	owned := func(kind quirks.Kind, owners ...quirks.Owner) quirks.Path { return path(kind, "aa", owners...) }
+	aliased := quirks.Owner{Package: "tool", As: "/lib/f", Version: "1.5"}
+	holders := quirks.Owner{Package: "acme", As: "/lib/f", Version: "1"}
+	tests := []struct {
+		name     string
+		done     quirks.Diverted
+		from, to quirks.Path
+		stage    quirks.Stage
+		back     bool
+	}{
+		{"it has it by the other spelling", quirks.Diverted{}, owned(quirks.File, aliased), owned(quirks.NoFile), quirks.TakeBack, true},
+		{"the name is empty", quirks.Diverted{}, owned(quirks.NoFile, aliased), owned(quirks.NoFile), quirks.TakeBack, true},
+		{"koweld stays", quirks.Diverted{}, owned(quirks.File, aliased), owned(quirks.NoFile), quirks.Manual, false},
+		{"the holder's own", quirks.Diverted{}, owned(quirks.File, holders), owned(quirks.NoFile), quirks.TakeBack, false},
+		{"nobody's", quirks.Diverted{}, owned(quirks.File), owned(quirks.NoFile), quirks.TakeBack, false},
+		{"there is a file of another at the target", quirks.Diverted{}, owned(quirks.File, aliased), owned(quirks.File), quirks.TakeBack, false},
+		{"what is there is not known", quirks.Diverted{}, quirks.Path{Owners: quirks.Known([]quirks.Owner{aliased})}, owned(quirks.NoFile), quirks.TakeBack, false},
+		{"a protected one", quirks.Diverted{Protected: true}, owned(quirks.File, quirks.Owner{Package: "tool", As: from, Version: "1.5"}), owned(quirks.File), quirks.TakeBack, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := known()
+			done := tt.done
+			done.From, done.To, done.Package, done.Target, done.Stale = from, to, "acme", quirks.Leave, quirks.Leave
+			f.Diversions = quirks.Known([]quirks.Diversion{{From: from, To: to, Package: "acme"}})
+			f.Paths[from], f.Paths[to] = tt.from, tt.to
+			r := &quirks.Record{Quirk: "x", Done: []quirks.Done{{Divert: &done}}}
+			d := quirks.Decide(nil, f, r, tt.stage)
+			require.Len(t, d.Wants, 1)
+			assert.Equal(t, tt.back, !d.Wants[0].NoMove)
+			assert.Equal(t, tt.back, d.Wants[0].Save)
+		})
+	}
+}
+
+// What dpkg is going to bring is not there at the end of the run before, which is made
+// up for then.
+func TestCleanupAtTheEndIsNotOfWhatComes(t *testing.T) {
+	const body = `
+    cleanup:
+      - {id: late, at: [transaction-end], when: {package: {name: tool, view: effective, version: {ge: "2"}}}, do: [trigger: {name: ldconfig}]}
+      - {id: early, at: [pre-unpack], when: {package: {name: tool, view: effective, version: {ge: "2"}}}, do: [message: {text: early}]}
+      - {id: now, at: [transaction-end], when: {package: {name: tool, view: effective, version: {lt: "2"}}}, do: [message: {text: old}]}
+`
+	q, f := readOne(t, body), known()
+	end := quirks.Decide(q, f, nil, quirks.TransactionEnd)
+	assert.Empty(t, end.Trigger, "it is not unpacked yet")
+	assert.Empty(t, end.Say, "it goes")
+	begin := quirks.Decide(q, f, end.Record, quirks.PreUnpack)
+	assert.Equal(t, []quirks.Message{{Level: "info", Text: "early"}}, begin.Say)
+	f.Packages["tool"] = quirks.Known([]quirks.Instance{{Arch: "amd64", Status: "installed", Version: "2.0"}})
+	f.Incoming = quirks.Changes{}
+	end = quirks.Decide(q, f, begin.Record, quirks.TransactionEnd)
+	assert.Equal(t, []string{"ldconfig"}, end.Trigger)
+}
+
 func TestMirror(t *testing.T) {
 	q := readOne(t, "    keep: {when: {fips: true}, do: [mirror: {from: /f, to: /copy}]}\n")
 	f := known()
 	f.Paths["/copy"] = path(quirks.NoFile, "")
+	f.Relations[quirks.Pair{A: "/f", B: "/copy"}] = quirks.Known(quirks.Distinct)
 	d := quirks.Decide(q, f, nil, quirks.Manual)
 	want := quirks.MirrorWant{From: "/f", To: "/copy", SHA256: digest("aa")}
 	require.Equal(t, []quirks.MirrorWant{want}, d.Mirrors)
@@ -218,6 +279,12 @@ func TestMirror(t *testing.T) {
 	d = quirks.Decide(q, f, r, quirks.Manual)
 	require.Len(t, d.Mirrors, 1, "the file has changed")
 	assert.Equal(t, digest("new"), d.Mirrors[0].SHA256)
+	assert.Equal(t, digest("aa"), d.Mirrors[0].Was)
+
+	linked := readOne(t, "    keep: {when: {fips: true}, do: [mirror: {from: /f, to: /copy, mode: hardlink}]}\n")
+	f.Paths["/f"] = path(quirks.File, "aa")
+	assert.Len(t, quirks.Decide(linked, f, r, quirks.Manual).Mirrors, 1, "a link instead of the copy")
+	f.Paths["/f"] = path(quirks.File, "new")
 
 	f.FIPS = quirks.Known(false)
 	d = quirks.Decide(q, f, r, quirks.Manual)
@@ -238,6 +305,59 @@ func TestMirror(t *testing.T) {
 	f.FIPS = quirks.Known(true)
 	f.Paths["/f"] = path(quirks.NoFile, "")
 	assert.Equal(t, quirks.Refused, quirks.Decide(q, f, nil, quirks.Manual).State, "there is nothing to copy")
+}
+
+// What has become a package's, or the file itself, is no copy of ours any more.
+func TestMirrorThatIsOurs(t *testing.T) {
+	q := readOne(t, "    keep: {when: {fips: true}, do: [mirror: {from: /f, to: /copy}]}\n")
+	shipped := path(quirks.File, "aa", quirks.Owner{Package: "tool", As: "/copy", Version: "2.0"})
+	dark := path(quirks.File, "aa")
+	dark.Owners = quirks.NotKnown[[]quirks.Owner]("dpkg-query failed")
+	unread := path(quirks.File, "aa")
+	unread.SHA256 = quirks.NotKnown[string]("EIO")
+	relation := func(r quirks.Relation) func(f *quirks.Facts) {
+		return func(f *quirks.Facts) { f.Relations[quirks.Pair{A: "/f", B: "/copy"}] = quirks.Known(r) }
+	}
+	tests := []struct {
+		name   string
+		to     quirks.Path
+		change func(f *quirks.Facts)
+		keeps  quirks.State // while its condition holds
+		ends   quirks.State // when it does not
+		goes   bool
+		record bool // then
+	}{
+		{"it is ours", path(quirks.File, "aa"), nil, quirks.Held, quirks.Idle, true, false},
+		{"it has been changed", path(quirks.File, "by hand"), nil, quirks.Refused, quirks.Idle, false, false},
+		{"its bytes are not known", unread, nil, quirks.Refused, quirks.Unsure, false, true},
+		{"a package ships it", shipped, nil, quirks.Refused, quirks.Idle, false, false},
+		{"a package ships it, and has its file elsewhere", shipped, func(f *quirks.Facts) {
+			f.Diversions.Value = append(f.Diversions.Value, quirks.Diversion{From: "/copy", To: "/copy.real"})
+		}, quirks.Held, quirks.Idle, true, false},
+		{"owners are not known", dark, nil, quirks.Refused, quirks.Unsure, false, true},
+		{"it is the file itself", path(quirks.File, "aa"), relation(quirks.SameEntry), quirks.Refused, quirks.Idle, false, false},
+		{"it may be the file itself", path(quirks.File, "aa"), func(f *quirks.Facts) { clear(f.Relations) }, quirks.Refused, quirks.Unsure, false, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := known()
+			f.Paths["/copy"] = path(quirks.NoFile, "")
+			relation(quirks.OneAbsent)(f)
+			r := quirks.Decide(q, f, nil, quirks.Manual).Record
+			require.NotNil(t, r)
+			f.Paths["/copy"] = tt.to
+			relation(quirks.Distinct)(f)
+			if tt.change != nil {
+				tt.change(f)
+			}
+			assert.Equal(t, tt.keeps, quirks.Decide(q, f, r, quirks.Manual).State)
+			f.FIPS = quirks.Known(false)
+			d := quirks.Decide(q, f, r, quirks.Manual)
+			assert.Equal(t, tt.ends, d.State)
+			assert.Equal(t, tt.goes, len(d.Mirrors) > 0)
+			assert.Equal(t, tt.record, d.Record != nil)
+		})
+	}
 }
 
 func TestRemoveStale(t *testing.T) {

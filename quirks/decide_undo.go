@@ -10,7 +10,7 @@ import (
 func (d *deciding) undoAllBut(stay []Done) {
 	d.next.Done = stay
 	all := true
-	var said []Done
+	var kept, said []Done                     // the last first
 	for i := len(d.r.Done) - 1; i >= 0; i-- { // the last that was done first
 		done := d.r.Done[i]
 		switch {
@@ -22,7 +22,7 @@ func (d *deciding) undoAllBut(stay []Done) {
 			}
 			if !d.undivert(done.Divert) {
 				all = false
-				d.next.Done = append(d.next.Done, done)
+				kept = append(kept, done)
 			}
 		case done.Mirror != nil:
 			if slices.ContainsFunc(stay, func(o Done) bool { return o.Mirror != nil && o.Mirror.To == done.Mirror.To }) {
@@ -30,21 +30,23 @@ func (d *deciding) undoAllBut(stay []Done) {
 			}
 			if !d.unmirror(done.Mirror) {
 				all = false
-				d.next.Done = append(d.next.Done, done)
+				kept = append(kept, done)
 			}
 		case done.Said != nil:
-			said = append(said, done)
+			if !slices.ContainsFunc(stay, func(o Done) bool { return o.Said != nil && o.Said.Text == done.Said.Text }) {
+				said = append(said, done)
+			}
 		default: // of a later koweld
-			d.next.Done = append(d.next.Done, done)
+			kept = append(kept, done)
 		}
 	}
 	if !all {
-		d.next.Done = append(d.next.Done, said...) // it has not come to its end
-		return
-	}
-	if d.s == TakeBack && slices.ContainsFunc(d.r.Done, func(o Done) bool { return o.Divert != nil || o.Mirror != nil }) {
+		kept = append(said, kept...) // it has not come to its end
+	} else if d.s == TakeBack && slices.ContainsFunc(d.r.Done, func(o Done) bool { return o.Divert != nil || o.Mirror != nil }) {
 		d.out.Say = append(d.out.Say, Message{"warning", "it is no longer held: " + d.out.Title})
 	}
+	slices.Reverse(kept)
+	d.next.Done = append(d.next.Done, kept...)
 }
 
 // undivert ends a diversion; false if it cannot be known whether it is there.
@@ -64,8 +66,10 @@ func (d *deciding) undivert(was *Diverted) bool {
 		sum = ""
 	}
 	back := was.Target == MoveBack
-	if d.s == TakeBack && whose.Package != "" && sum != "" && !back {
-		if back = d.mayReturn(was); !back {
+	if d.s == TakeBack && !back && !was.Protected {
+		isThere := whose.Package != "" && sum != ""
+		back = (isThere || d.isAliased(was)) && d.mayReturn(was)
+		if isThere && !back {
 			d.out.Say = append(d.out.Say, Message{"warning", fmt.Sprintf(
 				"the file of %s stays at %s: what lies at %s is not to be put aside", whose.Package, was.To, was.From,
 			)})
@@ -90,6 +94,15 @@ func (d *deciding) undivert(was *Diverted) bool {
 // was no package's is not ours to remove.
 func (d *deciding) isStale(was *Diverted, whose Owner) bool {
 	return was.Behind != "" && was.Version != "" && was.Behind == d.digest(was.From) && whose.Version != was.Version
+}
+
+// isAliased reports whether a package ships the name by another spelling and may have
+// its file where that is diverted to: both are, where /usr is merged (DEP17, M18).
+func (d *deciding) isAliased(was *Diverted) bool {
+	to := d.f.Paths[was.To].Kind
+	return to.Known && to.Value == NoFile && slices.ContainsFunc(d.f.Paths[was.From].Owners.Value, func(o Owner) bool {
+		return o.As != was.From && (was.Package == "" || o.Package != was.Package)
+	})
 }
 
 // mayReturn reports whether a package's file can come back to its name: what is there

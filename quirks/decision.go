@@ -73,6 +73,8 @@ type MirrorWant struct {
 	Link bool   `json:"link,omitempty"`
 	// SHA256 are the bytes; of one that ends those it must have.
 	SHA256 string `json:"sha256"`
+	// Was are those of the one that it takes the place of; "" if there is none.
+	Was    string `json:"was,omitempty"`
 	Absent bool   `json:"absent,omitempty"`
 }
 

@@ -125,6 +125,7 @@ func (n *Needs) record(r *Record) {
 		case d.Mirror != nil:
 			n.path(d.Mirror.To).hash()
 			n.path(d.Mirror.From).hash()
+			n.pair(Pair{d.Mirror.From, d.Mirror.To})
 		}
 	}
 	for _, l := range r.Left {

@@ -1,8 +1,10 @@
 package quirks_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +24,9 @@ var (
 	somePackages = []string{"tool", "other"}
 	someVersions = []string{"1", "2", "3"}
 )
+
+// mirrored is the second name that quirks give to a file.
+const mirrored = "/usr/lib/m"
 
 func drawCondition(rt *rapid.T, depth int) string {
 	pick := func(name string, from ...string) string { return rapid.SampledFrom(from).Draw(rt, name) }
@@ -80,7 +85,7 @@ func drawQuirk(rt *rapid.T) *quirks.Quirk {
 `, drawCondition(rt, 2), pick("holder", "local", "self", "package:tool"), move,
 			pick("target", "leave", "move-back", "delete-if-orphan"), stale, pick("text", someVersions...))
 		if rapid.Bool().Draw(rt, "mirror") {
-			keep += fmt.Sprintf("        - mirror: {from: %s, to: /usr/lib/m}\n", pick("mirrored", somePaths...))
+			keep += fmt.Sprintf("        - mirror: {from: %s, to: %s}\n", pick("of", somePaths...), mirrored)
 		}
 	}
 	if keep == "" || rapid.Bool().Draw(rt, "cleanup") {
@@ -113,7 +118,7 @@ func drawWorld(t testing.TB, rt *rapid.T, q *quirks.Quirk) *world {
 	for _, pkg := range somePackages {
 		for _, v := range someVersions {
 			files := map[string]string{}
-			for _, name := range somePaths[:3] {
+			for _, name := range append(slices.Clone(somePaths[:3]), mirrored) {
 				if rapid.IntRange(0, 3).Draw(rt, "ships "+name) == 0 {
 					files[name] = digest("of " + pkg + " " + v + " " + name)
 				}
@@ -169,7 +174,7 @@ func (w *world) mayUnpack(pkg, version string) bool {
 				return false
 			}
 		}
-		if _, is := w.files[w.place(w.diverted(pkg, name))]; is && len(w.owners(name)) == 0 {
+		if _, is := w.files[w.place(w.diverted(pkg, name))]; is && len(w.owners(name)) == 0 && name != mirrored {
 			return false // of nobody: dpkg would take it over
 		}
 	}
@@ -185,6 +190,16 @@ func TestTwiceIsOnce(t *testing.T) {
 		w := drawWorld(t, rt, drawQuirk(rt))
 		for range rapid.IntRange(1, 8).Draw(rt, "events") {
 			w.live(rt)
+			if rapid.IntRange(0, 5).Draw(rt, "koweld goes and comes") == 0 {
+				all := w.set.Quirks
+				w.set.Quirks = nil
+				w.reconcile(quirks.TakeBack)
+				w.reconcile(quirks.TakeBack) // of a package that was not asked for the first time
+				gone := w.state()
+				w.reconcile(quirks.TakeBack)
+				require.Equal(rt, gone, w.state())
+				w.set.Quirks = all
+			}
 			s := drawStage(rt)
 			for _, d := range w.reconcile(s) {
 				decided[d.State]++
@@ -329,6 +344,49 @@ func cmpString(a, b string) int {
 	return 0
 }
 
+// Whatever is known of a system, a decision can be told: in words, and as a document
+// that says what it said.
+func TestEachDecisionCanBeTold(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := drawWorld(t, rt, drawQuirk(rt))
+		for range rapid.IntRange(1, 6).Draw(rt, "events") {
+			w.live(rt)
+			w.reconcile(drawStage(rt))
+		}
+		f := hide(rt, w.facts())
+		if rapid.IntRange(0, 3).Draw(rt, "nothing is known") == 0 {
+			f = &quirks.Facts{}
+		}
+		for _, q := range []*quirks.Quirk{w.set.Quirks[0], nil} {
+			if q == nil && w.records["x"] == nil {
+				continue
+			}
+			for _, s := range append(slices.Clone(quirks.Stages), quirks.TakeBack) {
+				before := w.state()
+				d := quirks.Decide(q, f, w.records["x"], s)
+				require.Equal(rt, before, w.state(), "what it is decided by is not changed")
+				require.NotEmpty(rt, d.Why)
+				text := d.Explain()
+				for _, line := range d.Lines() {
+					require.Contains(rt, text, line)
+				}
+				data, err := json.Marshal(d)
+				require.NoError(rt, err)
+				var back quirks.Decision
+				require.NoError(rt, json.Unmarshal(data, &back))
+				d.Record = nil // is for the disk
+				require.Equal(rt, d, back)
+				if reflect.DeepEqual(*f, quirks.Facts{}) {
+					require.Empty(rt, slices.Concat(d.Trigger, d.Abort), "who knows nothing does nothing")
+					require.Empty(rt, d.Wants)
+					require.Empty(rt, d.Mirrors)
+					require.Empty(rt, d.Remove)
+				}
+			}
+		}
+	})
+}
+
 // inPlace are the files of packages that have their bytes where dpkg has them, as
 // "PACKAGE NAME", but for those that two packages have: one of them at a target, which
 // could not be without a diversion.
@@ -407,7 +465,7 @@ func TestLibgcryptHmacLives(t *testing.T) {
 		w := newLP(t)
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			version := rapid.SampledFrom([]string{bionic, bionic2, broken, fixed}).Draw(rt, "version")
-			step := rapid.SampledFrom([]string{"upgrade", "give up", "no end", "remove", "die", "by hand", "convert", "start", "turn off"}).Draw(rt, "step")
+			step := rapid.SampledFrom([]string{"upgrade", "give up", "no end", "remove", "die", "by hand", "convert", "start", "turn off", "go and come"}).Draw(rt, "step")
 			steps[step]++
 			switch step {
 			case "upgrade":
@@ -443,6 +501,15 @@ func TestLibgcryptHmacLives(t *testing.T) {
 				w.candidate = quirks.Changes{List: []quirks.Change{{Package: hmac, Version: version}}}
 				w.reconcile(quirks.UpgradeStart)
 				w.toldNothing()
+			}
+			if step == "go and come" {
+				set := w.set
+				w.set = &quirks.Set{}
+				w.reconcile(quirks.TakeBack)
+				require.NotContains(rt, w.diversions, lpDiversion)
+				w.set = set
+				// What came back to the old name stays there until the next version.
+				w.upgrade(version)
 			}
 			w.reconcile(rapid.SampledFrom([]quirks.Stage{quirks.TransactionEnd, quirks.Boot, quirks.Manual}).Draw(rt, "at rest"))
 			atRest(rt, w)

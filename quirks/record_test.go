@@ -62,6 +62,25 @@ func TestUnknownActionStaysOnRecord(t *testing.T) {
 	assert.Contains(t, string(d.Record.Done[0].Unknown["teleport"]), "mars")
 }
 
+// What stays on record stays in its order, and once: else each occasion would write it
+// anew.
+func TestWhatStaysOnRecordStaysAsItIs(t *testing.T) {
+	q := readOne(t, "    keep: {when: {fips: true}, do: [message: {text: holds}]}\n")
+	f := known()
+	f.Paths["/copy"], f.Paths["/copy2"] = quirks.Path{}, quirks.Path{}
+	const data = `{"koweld": 1, "quirk": "x", "title": "t", "file": "x.yaml", "done": [
+		{"said": {"text": "info: holds"}}, {"teleport": {"to": "mars"}}, {"teleport": {"to": "venus"}},
+		{"mirror": {"from": "/f", "to": "/copy", "sha256": "00"}}, {"mirror": {"from": "/f", "to": "/copy2", "sha256": "00"}}]}`
+	first, err := quirks.DecodeRecord([]byte(data))
+	require.NoError(t, err)
+	for _, of := range []*quirks.Quirk{q, nil} {
+		once := quirks.Decide(of, f, first, quirks.Boot).Record
+		require.NotNil(t, once)
+		assert.Len(t, once.Done, len(first.Done))
+		assert.Equal(t, once, quirks.Decide(of, f, once, quirks.Boot).Record)
+	}
+}
+
 func TestDecodeRecordRefuses(t *testing.T) {
 	for _, data := range []string{
 		`{"koweld": 2, "quirk": "x"}`, `{"koweld": 1, "needs": ["teleport"], "quirk": "x"}`,

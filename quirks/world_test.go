@@ -269,9 +269,7 @@ func (w *world) carryOut(d *quirks.Decision) {
 		content, is := w.files[w.place(r.Path)]
 		require.True(w.t, is, "%s is not there", r.Path)
 		require.Equal(w.t, r.SHA256, content, "the bytes of %s", r.Path)
-		require.Empty(w.t, slices.DeleteFunc(w.owners(r.Path), func(o quirks.Owner) bool {
-			return w.diverted(o.Package, o.As) != o.As
-		}), "%s is a package's", r.Path)
+		w.isNobodys(r.Path)
 		if r.Keep != "" {
 			require.NotEqual(w.t, w.place(r.Path), w.place(r.Keep), "one place")
 			require.Equal(w.t, r.KeepSHA256, w.files[w.place(r.Keep)])
@@ -282,8 +280,11 @@ func (w *world) carryOut(d *quirks.Decision) {
 	for _, m := range d.Mirrors {
 		if m.Absent {
 			require.Equal(w.t, m.SHA256, w.files[w.place(m.To)])
+			w.isNobodys(m.To)
+			require.NotEqual(w.t, w.place(m.From), w.place(m.To), "one place")
 			delete(w.files, w.place(m.To))
 		} else {
+			w.isNobodys(m.To)
 			w.files[w.place(m.To)] = w.files[w.place(m.From)]
 		}
 	}
@@ -291,6 +292,14 @@ func (w *world) carryOut(d *quirks.Decision) {
 		w.said = append(w.said, m.Text)
 	}
 	w.remember(d)
+}
+
+// isNobodys makes sure that no package has its file at a name.
+func (w *world) isNobodys(name string) {
+	w.t.Helper()
+	require.Empty(w.t, slices.DeleteFunc(w.owners(name), func(o quirks.Owner) bool {
+		return w.diverted(o.Package, o.As) != o.As
+	}), "%s is a package's", name)
 }
 
 func (w *world) move(want quirks.Want, from, to string) {

@@ -67,8 +67,10 @@ to where dpkg lists it, also if its reader does not find it there. See it with
 const hookWait = time.Minute
 
 func (a *app) reconcile(cmd *cobra.Command, flags *occasionFlags, hook bool) error {
-	if flags.takeBack && (hook || cmd.Flags().Changed("stage")) {
-		return &usageError{err: errors.New("cannot take back at a stage, or in apt's hook: give --take-back alone")}
+	for _, other := range []string{"stage", "apt-hook", "incoming", "candidate", "quirks", "upgrade"} {
+		if flags.takeBack && cmd.Flags().Changed(other) {
+			return &usageError{err: fmt.Errorf("cannot take back with --%s: give --take-back alone", other)}
+		}
 	}
 	if hook && !cmd.Flags().Changed("stage") {
 		flags.stage = string(quirks.PreUnpack)
@@ -103,7 +105,7 @@ func (a *app) reconcile(cmd *cobra.Command, flags *occasionFlags, hook bool) err
 	return a.withSignals(cmd.Context(), func(ctx context.Context) error {
 		all, err := s.Reconcile(ctx, o, unit.Options{DryRun: a.dryRun})
 		said := a.printReconciled(all, hook)
-		if err == nil && !said && !a.json && !a.quiet && !a.script && !hook {
+		if !said && err == nil && !a.json && !a.quiet && !a.script && !hook {
 			fmt.Fprintln(a.out, "nothing to do")
 		}
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"koweld/internal/store"
 	"koweld/internal/unit"
 	"koweld/quirks"
 )
@@ -31,7 +32,7 @@ reconcile.`,
 			return a.changing(cmd, func(ctx context.Context, s *unit.System) ([]unit.Change, error) {
 				opts := unit.Options{DryRun: a.dryRun}
 				changes, err := s.Repair(ctx, args, opts)
-				if len(args) > 0 {
+				if len(args) > 0 || is[*store.LockedError](err) {
 					return changes, err
 				}
 				held, qerr := s.Reconcile(ctx, unit.Occasion{Stage: quirks.Manual}, opts)

@@ -1,12 +1,15 @@
 package unit_test
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"koweld/internal/fsys/faultfs"
 	"koweld/internal/unit"
 	"koweld/quirks"
 )
@@ -113,4 +116,81 @@ func TestDamagedRecordOfAQuirk(t *testing.T) {
 	s.write("/var/lib/koweld/quirks/x.json", `{"koweld": 9, "quirk": "x"}`)
 	_, err = s.sound().Reconcile(s.ctx(), unit.Occasion{Stage: quirks.Boot}, unit.Options{})
 	require.ErrorContains(t, err, "a newer koweld wrote it")
+}
+
+// Somebody puts another file at a name after each look that a reconciliation takes at
+// it: theirs is never lost.
+func TestQuirksLoseNoFileOfOthers(t *testing.T) {
+	const (
+		name, good, mirror = "/srv/f", "/srv/good", "/srv/copy"
+		theirs             = "what somebody else put there"
+		keeps              = "    keep: {when: {arch: %s}, do: [mirror: {from: " + name + ", to: " + mirror + "%s}]}\n"
+		cleans             = "    cleanup: [{id: c, when: {path: {path: " + name + ", %s}}, do: [remove_stale: {path: " + name + ", keep: " + good + ", verify: false}]}]\n"
+	)
+	tests := []struct {
+		name          string
+		before, quirk string
+		prepare       func(s *scene)
+		target        string
+	}{
+		{"a second name is made", "", fmt.Sprintf(keeps, "amd64", ""), nil, mirror},
+		{"a link is made", "", fmt.Sprintf(keeps, "amd64", ", mode: hardlink"), nil, mirror},
+		{
+			"a second name is made anew", fmt.Sprintf(keeps, "amd64", ""), fmt.Sprintf(keeps, "amd64", ""),
+			func(s *scene) { s.write(name, "new") }, mirror,
+		},
+		{"a second name ends", fmt.Sprintf(keeps, "amd64", ""), fmt.Sprintf(keeps, "arm64", ""), nil, mirror},
+		{"a file is stale", "", fmt.Sprintf(cleans, "sha256: "+fmt.Sprintf("%x", sha256.Sum256([]byte("old")))), nil, name},
+		{"a link is stale", "", fmt.Sprintf(cleans, "is: symlink"), func(s *scene) {
+			require.NoError(s.t, os.Remove(s.host(name)))
+			require.NoError(s.t, os.Symlink("good", s.host(name)))
+		}, name},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			met := 0
+			for n := 1; ; n++ {
+				s := newScene(t, t.TempDir(), false)
+				sys := s.debians(t)
+				s.write(name, "old")
+				s.write(good, "good")
+				reconcile := func(sys *unit.System, body string) error {
+					s.write(unit.AdminQuirksDir+"/x.yaml", "koweld: 1\nquirks:\n  - id: x\n    title: t\n"+body)
+					_, err := sys.Reconcile(s.ctx(), unit.Occasion{Stage: quirks.Manual}, unit.Options{})
+					return err
+				}
+				if tt.before != "" {
+					require.NoError(t, reconcile(sys, tt.before))
+				}
+				if tt.prepare != nil {
+					tt.prepare(s)
+				}
+				x := faultfs.New(s.fs, faultfs.Fault{})
+				looks := 0
+				x.After = func(c faultfs.Call) {
+					if c.Path != tt.target {
+						return
+					}
+					if looks++; looks == n {
+						require.NoError(t, os.WriteFile(s.host("/srv/.theirs"), []byte(theirs), 0o644))
+						require.NoError(t, os.Rename(s.host("/srv/.theirs"), s.host(tt.target)))
+					}
+				}
+				sys.FS = x
+				err := reconcile(sys, tt.quirk)
+				s.close()
+				if looks < n {
+					require.NoError(t, err)
+					break
+				}
+				met++
+				data, rerr := os.ReadFile(s.host(tt.target))
+				require.NoError(t, rerr, "after look %d: %v", n, err)
+				require.Equal(t, theirs, string(data), "after look %d: %v", n, err)
+			}
+			assert.Greater(t, met, 3)
+			t.Logf("%d looks", met)
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -101,7 +102,28 @@ func (s *System) Reconcile(ctx context.Context, o Occasion, opts Options) ([]Rec
 	end.Stage = quirks.TransactionEnd
 	before, endErr := s.reconcileAt(ctx, end, opts)
 	all, err := s.reconcileAt(ctx, o, opts)
+	if opts.DryRun {
+		dropPlanned(before, all)
+	}
 	return joinPasses(before, all), joinOnce(err, endErr)
+}
+
+// dropPlanned drops what the next pass plans once more, since nothing was done.
+func dropPlanned(before, now []Reconciled) {
+	for i := range before {
+		b := &before[i]
+		at := slices.IndexFunc(now, func(r Reconciled) bool { return r.Quirk == b.Quirk })
+		if at < 0 {
+			continue
+		}
+		b.Steps = without(b.Steps, now[at].Steps)
+		b.Say = without(b.Say, now[at].Say)
+		b.Trigger = without(b.Trigger, now[at].Trigger)
+	}
+}
+
+func without[T comparable](all, drop []T) []T {
+	return slices.DeleteFunc(all, func(e T) bool { return slices.Contains(drop, e) })
 }
 
 // joinOnce joins errors, each text once.
@@ -137,8 +159,8 @@ func (s *System) reconcileAt(ctx context.Context, o Occasion, opts Options) ([]R
 	open, openErr := s.txn().InFlight()
 	kept, keptErr := s.planCarried(o)
 	ended, endedErr := s.planEnded(o)
-	if err := errors.Join(keptErr, endedErr); err != nil {
-		return nil, err
+	if keptErr != nil || endedErr != nil {
+		return nil, joinOnce(err, keptErr, endedErr)
 	}
 	if opts.DryRun || openErr == nil && len(open) == 0 && len(kept.ops)+len(ended.ops) == 0 && !slices.ContainsFunc(all, changes) {
 		return all, err
@@ -157,20 +179,18 @@ func (s *System) reconcileAt(ctx context.Context, o Occasion, opts Options) ([]R
 		changed, err = s.untilNothingIsLeft(ctx, o)
 		return s.applyCarried(ctx, s.planEnded, o)
 	})
-	if lockErr != nil {
-		return nil, lockErr
-	}
-	return changed, err
+	// What is refused is refused, whatever else fails.
+	return changed, joinOnce(err, lockErr)
 }
 
 // untilNothingIsLeft reconciles until there is nothing to do any more: what one
-// pass has moved another may have to move on.
+// pass has moved another may have to move on, and what it was refused may be done now.
 func (s *System) untilNothingIsLeft(ctx context.Context, o Occasion) (all []Reconciled, err error) {
 	const passes = 3
 	for range passes {
 		var now []Reconciled
 		now, err = s.reconcileAll(ctx, o, false)
-		more := err == nil && slices.ContainsFunc(now, changes)
+		more := slices.ContainsFunc(now, changes)
 		if all = joinPasses(all, now); !more {
 			break
 		}
@@ -217,6 +237,9 @@ func (s *System) reconcileAll(ctx context.Context, o Occasion, plan bool) ([]Rec
 	for _, d := range set.decide(facts, o.Stage) {
 		r := Reconciled{Decision: d}
 		err := s.reconcile(ctx, &r, plan)
+		if err != nil { // nothing was done
+			r.Steps, r.Say, r.Trigger = nil, nil, nil
+		}
 		var refused *divert.RefusedError
 		if errors.As(err, &refused) {
 			err = &QuirkRefusedError{d.Quirk, refused.Error(), refused}
@@ -341,21 +364,27 @@ func noteSteps(st *divert.State, steps []divert.Step) {
 	}
 }
 
-// planMirror plans a second name of a file, or its end.
+// planMirror plans a second name of a file, or its end. What the decision has found
+// there is looked at once more.
 func (s *System) planMirror(p *plan, m quirks.MirrorWant) error {
 	there, err := lstat(s.FS, m.To)
 	if err != nil {
 		return fmt.Errorf("cannot look at %s: %w", m.To, err)
 	}
 	if m.Absent {
-		if there != nil {
-			p.add(txn.Op{Kind: txn.Remove, Path: m.To, Was: txn.See(*there)}, source{})
+		return s.planMirrorEnd(p, m, there)
+	}
+	if there != nil {
+		if err := s.isAsFound(m.To, *there, m.Was); err != nil {
+			return err
 		}
-		return nil
 	}
 	info, err := s.FS.Lstat(m.From)
 	if err != nil {
 		return fmt.Errorf("cannot look at %s: %w", m.From, err)
+	}
+	if err := s.isAsFound(m.From, info, m.SHA256); err != nil {
+		return err
 	}
 	src := source{copy: m.From}
 	if m.Link {
@@ -364,6 +393,26 @@ func (s *System) planMirror(p *plan, m quirks.MirrorWant) error {
 	p.add(txn.Op{
 		Kind: txn.Place, Path: m.To, Mode: uint32(info.Mode.Perm()), UID: info.UID, GID: info.GID, Was: seen(there),
 	}, src)
+	return nil
+}
+
+// planMirrorEnd plans the end of a second name, of which there is known; nil if nothing
+// is there.
+func (s *System) planMirrorEnd(p *plan, m quirks.MirrorWant, there *fsys.Info) error {
+	if there == nil {
+		return nil
+	}
+	one, err := onePlace(s.FS, m.From, m.To)
+	if err != nil {
+		return err
+	}
+	if one {
+		return &txn.ChangedError{Path: m.To}
+	}
+	if err := s.isAsFound(m.To, *there, m.SHA256); err != nil {
+		return err
+	}
+	p.add(txn.Op{Kind: txn.Remove, Path: m.To, Was: txn.See(*there)}, source{})
 	return nil
 }
 
@@ -382,8 +431,10 @@ func (s *System) planRemoval(p *plan, r quirks.Removal) error {
 	if mounted {
 		return &txn.ChangedError{Path: r.Path}
 	}
-	if err := s.hasBytes(r.Path, r.SHA256); err != nil {
-		return err
+	if info.Mode&fs.ModeSymlink == 0 || r.SHA256 != "" { // of a link there are no bytes
+		if err := s.isAsFound(r.Path, info, r.SHA256); err != nil {
+			return err
+		}
 	}
 	if r.Keep != "" {
 		one, err := onePlace(s.FS, r.Path, r.Keep)
@@ -393,7 +444,11 @@ func (s *System) planRemoval(p *plan, r quirks.Removal) error {
 		if one {
 			return &txn.ChangedError{Path: r.Path}
 		}
-		if err := s.hasBytes(r.Keep, r.KeepSHA256); err != nil {
+		keep, err := s.FS.Lstat(r.Keep)
+		if err != nil {
+			return fmt.Errorf("cannot look at %s: %w", r.Keep, err)
+		}
+		if err := s.isAsFound(r.Keep, keep, r.KeepSHA256); err != nil {
 			return err
 		}
 	}
@@ -401,11 +456,11 @@ func (s *System) planRemoval(p *plan, r quirks.Removal) error {
 	return nil
 }
 
-// hasBytes makes sure that a file has the bytes that were measured; "" for what is
-// no file.
-func (s *System) hasBytes(name, sum string) error {
-	if sum == "" {
-		return nil
+// isAsFound makes sure that a name, of which info is known, is the file with the bytes
+// that were measured.
+func (s *System) isAsFound(name string, info fsys.Info, sum string) error {
+	if !info.IsRegular() || sum == "" {
+		return &txn.ChangedError{Path: name}
 	}
 	have, err := txn.Sum(s.FS, name)
 	if err != nil {
@@ -417,20 +472,22 @@ func (s *System) hasBytes(name, sum string) error {
 	return nil
 }
 
-// onePlace reports whether two names are one entry of one folder.
+// onePlace reports whether two names are one entry of one folder, which is there.
 func onePlace(fsx fsys.FS, a, b string) (bool, error) {
 	if path.Base(a) != path.Base(b) {
 		return false, nil
 	}
-	x, err := fsx.Stat(path.Dir(a))
-	if err != nil {
-		return false, fmt.Errorf("cannot look at %s: %w", path.Dir(a), err)
+	var dirs [2]fsys.Info
+	for i, name := range []string{a, b} {
+		var err error
+		switch dirs[i], err = fsx.Stat(path.Dir(name)); {
+		case errors.Is(err, fs.ErrNotExist):
+			return false, nil
+		case err != nil:
+			return false, fmt.Errorf("cannot look at %s: %w", path.Dir(name), err)
+		}
 	}
-	y, err := fsx.Stat(path.Dir(b))
-	if err != nil {
-		return false, fmt.Errorf("cannot look at %s: %w", path.Dir(b), err)
-	}
-	return x.SameFile(y), nil
+	return dirs[0].SameFile(dirs[1]), nil
 }
 
 // planQuirkRecord plans the record of a quirk, if it is not so already.
