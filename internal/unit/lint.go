@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -88,6 +89,14 @@ func (s *System) Lint(ctx context.Context, m *manifest.Manifest, scratch string,
 		}
 		if twin := aliasOf(f.Install); twin != "" {
 			r.add(LintWarning, f.Pos, fmt.Sprintf("%s is an aliased spelling", f.Install), "use "+twin)
+		}
+	}
+	if strings.Contains(m.Package, m.Kernel) {
+		for i := range m.Files {
+			if f := &m.Files[i]; !strings.Contains(f.Install, m.Kernel) {
+				r.add(LintWarning, f.Pos, f.Install+" has the same name for each kernel, and the package is for one",
+					"name it by ${kernel}, or let a package for all kernels ship it: a second kernel's is refused")
+			}
 		}
 	}
 	if name := m.Package + ".yaml"; path.Dir(m.File) == ManifestDir && path.Base(m.File) != name {
