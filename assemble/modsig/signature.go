@@ -61,6 +61,7 @@ func Inspect(cms []byte) (*Signature, error) {
 	d := &decoder{object: "signature"}
 	s.read(element{d: d, rest: s.cms, end: len(s.cms)})
 	if d.err != nil {
+		d.err.hint = "take it again: CMS in DER, as sign-file -d or `openssl cms -outform DER` writes it"
 		return nil, d.err
 	}
 	return s, nil

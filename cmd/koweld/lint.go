@@ -29,6 +29,9 @@ If the root has a dpkg database that knows the package of the manifest, each inp
 file has to be of that package or of one that it depends on, directly or not; the
 digests hold for one version of it, so a dependency on any other is warned about.
 
+A file that the package of one kernel places by a name that is not of that kernel is
+warned about: the package of a second kernel would be refused.
+
 No module may have the name of another one of the kernel: one that is built in, or
 that is below the folder of its modules in the root or below DIR. It is a warning
 if depmod's default order lets ours win, and an error otherwise. In DIR, a folder

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -59,6 +61,12 @@ func (r *Report) addErr(pos manifest.Pos, err error) {
 	if errors.As(err, &h) {
 		hint = h.Hint()
 	}
+	// What is missing here is not packed, or not unpacked yet; on a target it got lost.
+	var module *assemble.InputError
+	var file *InputError
+	if errors.Is(err, fs.ErrNotExist) && (errors.As(err, &module) || errors.As(err, &file)) {
+		hint = fmt.Sprintf("ship it in %s, or in a package that it depends on; --root names the tree where all of them are unpacked", r.Package)
+	}
 	r.add(LintError, pos, err.Error(), hint)
 }
 
@@ -82,6 +90,18 @@ func (s *System) Lint(ctx context.Context, m *manifest.Manifest, scratch string,
 		if twin := aliasOf(f.Install); twin != "" {
 			r.add(LintWarning, f.Pos, fmt.Sprintf("%s is an aliased spelling", f.Install), "use "+twin)
 		}
+	}
+	if strings.Contains(m.Package, m.Kernel) {
+		for i := range m.Files {
+			if f := &m.Files[i]; !strings.Contains(f.Install, m.Kernel) {
+				r.add(LintWarning, f.Pos, f.Install+" has the same name for each kernel, and the package is for one",
+					"name it by ${kernel}, or let a package for all kernels ship it: a second kernel's is refused")
+			}
+		}
+	}
+	if name := m.Package + ".yaml"; path.Dir(m.File) == ManifestDir && path.Base(m.File) != name {
+		r.add(LintError, manifest.Pos{Line: 1, Column: 1}, fmt.Sprintf("manifest of %s is called %s", m.Package, path.Base(m.File)),
+			fmt.Sprintf("install it as %s: koweld looks for it by the name of the package", name))
 	}
 	lintSpelling(m, r)
 	if err := s.lintOwners(ctx, m, r); err != nil {
@@ -120,6 +140,7 @@ func (s *System) lintModules(ctx context.Context, w *assemble.Welder, m *manifes
 			pos = m.Signers[0].Pos
 		}
 		r.addErr(pos, err)
+		s.lintMissing(m, r)
 		return nil
 	}
 	l := linting{w: w, m: m, r: r, used: make(map[string]bool)}
@@ -140,6 +161,25 @@ func (s *System) lintModules(ctx context.Context, w *assemble.Welder, m *manifes
 		}
 	}
 	return nil
+}
+
+// lintMissing tells which inputs of modules are not there, where none is formed: not
+// one at each try.
+func (s *System) lintMissing(m *manifest.Manifest, r *Report) {
+	said := make(map[string]bool)
+	for _, in := range inOrder(m) {
+		switch in.Role {
+		case manifest.RoleCertificate, manifest.RoleSource, manifest.RoleLinker: // told elsewhere, or perhaps not needed
+			continue
+		}
+		if said[in.File] {
+			continue
+		}
+		said[in.File] = true
+		if _, err := s.FS.Stat(in.File); errors.Is(err, fs.ErrNotExist) {
+			r.addErr(in.Pos, &assemble.InputError{File: in.File, Err: err})
+		}
+	}
 }
 
 // linting is the look at the modules of a manifest.

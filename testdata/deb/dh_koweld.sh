@@ -276,6 +276,36 @@ depends "Depends: $signatures (= \${binary:Version}), virtual-objects (= 7)"
 sed -i "/^Package: $objects/aProvides: virtual-objects (= 7)" debian/control
 check "one that is provided will do" dh_koweld
 
+# Objects of another source package, which a build dependency has installed.
+mkdir -p "$scratch/installed/var/lib/dpkg/info" "$scratch/installed/var/lib/dpkg/updates" "$scratch/installed/usr/lib"
+cp -R "$acme/usr/lib/linux-objects" "$scratch/installed/usr/lib"
+(cd "$scratch/installed" && find usr) | sed 's,^,/,' >"$scratch/installed/var/lib/dpkg/info/$objects.list"
+printf 'Package: %s\nStatus: install ok installed\nArchitecture: amd64\nVersion: 0.9\nMaintainer: none\nDescription: none\n\n' "$objects" \
+	>"$scratch/installed/var/lib/dpkg/status"
+# two DEPENDS: the source package without the objects, where the modules depend so on them.
+two() {
+	depends "Depends: $signatures (= \${binary:Version}), $1"
+	rm -r "debian/$objects"
+	sed -i "/^Package: $objects/,/^$/d" debian/control
+}
+two "$objects (= 0.9)"
+check "objects of another source that are not installed fail" fails "no such file" dh_koweld --inputs="$scratch/nowhere"
+two "$objects (= 0.9)"
+check "those that are installed are proven" dh_koweld --inputs="$scratch/installed"
+check "with a trigger on their folder" grep -q "linux-objects/acme/$kernel" "debian/.debhelper/generated/$modules/triggers"
+check "they are not packed" [ -z "$(find debian -name core.o)" ]
+two "$objects"
+dh_koweld --inputs="$scratch/installed" >"$scratch/loose" 2>&1
+check "that the dependency is on any version is warned about" grep -q "warning: .* depends on no exact version of it" "$scratch/loose"
+two another
+check "that there is none fails" fails "is of package $objects 0.9, and $modules does not depend on it" dh_koweld --inputs="$scratch/installed"
+fresh
+rm "debian/$objects/usr/lib/linux-objects/acme/$kernel/core.o"
+check "an older package of this source is no help" fails "core.o: no such file" dh_koweld --inputs="$scratch/installed"
+echo changed >"$scratch/installed/usr/lib/linux-objects/acme/$kernel/core.o"
+two "$objects (= 0.9)"
+check "objects that are not those of the manifest fail" fails "core.o" dh_koweld --inputs="$scratch/installed"
+
 # The modules of the kernel that the build machine has.
 mkdir -p "$scratch/kernels/$kernel/kernel" "$scratch/kernels/other/kernel"
 fresh
