@@ -237,16 +237,13 @@ func (s *System) reconcileAll(ctx context.Context, o Occasion, plan bool) ([]Rec
 	for _, d := range set.decide(facts, o.Stage) {
 		r := Reconciled{Decision: d}
 		err := s.reconcile(ctx, &r, plan)
-		if err != nil { // nothing was done
+		if err != nil { // nothing was done, or it has been taken back
 			r.Steps, r.Say, r.Trigger = nil, nil, nil
 		}
 		var refused *divert.RefusedError
 		if errors.As(err, &refused) {
 			err = &QuirkRefusedError{d.Quirk, refused.Error(), refused}
 			r.Refused = refused.Error()
-		}
-		if err != nil {
-			r.Steps, r.Say = nil, nil // nothing was done: it has been taken back
 		}
 		errs = append(errs, err)
 		for _, c := range d.Cannot {
