@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"koweld/internal/store"
 	"koweld/internal/unit"
-	"koweld/quirks"
 )
 
 func newRepairCommand(a *app) *cobra.Command {
@@ -35,9 +33,9 @@ reconcile.`,
 				if len(args) > 0 || is[*store.LockedError](err) {
 					return changes, err
 				}
-				held, qerr := s.Reconcile(ctx, unit.Occasion{Stage: quirks.Manual}, opts)
+				held, qerr := s.RepairQuirks(ctx, opts)
 				a.endProgress()
-				a.printReconciled(slices.DeleteFunc(held, func(r unit.Reconciled) bool { return len(r.Steps)+len(r.Say) == 0 }), false)
+				a.printReconciled(held, false)
 				return changes, errors.Join(err, qerr)
 			})
 		},

@@ -34,6 +34,10 @@ type quirkSet struct {
 	wrong error
 }
 
+// isEmpty reports whether there is nothing to decide: a system without quirks is not
+// asked for what they need.
+func (set *quirkSet) isEmpty() bool { return len(set.Quirks)+len(set.records) == 0 }
+
 // loadQuirks reads the quirks and their records. What cannot be read is told in
 // the set, which has the rest.
 func (s *System) loadQuirks(ctx context.Context, o Occasion) (*quirkSet, error) {

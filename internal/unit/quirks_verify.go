@@ -19,10 +19,7 @@ type QuirkVerification struct {
 // VerifyQuirks tells of the quirks that hold, and of those with something to do: what
 // koweld reconcile would do now, by hand, or why it cannot. It changes nothing.
 func (s *System) VerifyQuirks(ctx context.Context) ([]QuirkVerification, error) {
-	if any, err := s.hasQuirks(ctx); !any {
-		return nil, err
-	}
-	decided, err := s.reconcileAll(ctx, Occasion{Stage: quirks.Manual}, true)
+	decided, err := s.planQuirksNow(ctx)
 	var all []QuirkVerification
 	for i := range decided {
 		r := &decided[i]
@@ -67,10 +64,7 @@ func unrefused(err error) error {
 // whoever asks for a state: those that hold, that should and cannot, that something is
 // on record of, or for which something is still to be done, which are the steps.
 func (s *System) QuirksNow(ctx context.Context) ([]Reconciled, error) {
-	if any, err := s.hasQuirks(ctx); !any {
-		return nil, err
-	}
-	decided, err := s.reconcileAll(ctx, Occasion{Stage: quirks.Manual}, true)
+	decided, err := s.planQuirksNow(ctx)
 	idle := []quirks.State{quirks.OutOfScope, quirks.Idle, quirks.Gone}
 	var all []Reconciled
 	for _, r := range decided {
@@ -81,12 +75,30 @@ func (s *System) QuirksNow(ctx context.Context) ([]Reconciled, error) {
 	return all, unrefused(err)
 }
 
-// hasQuirks reports whether there is anything to decide: a system without quirks is
-// not asked for what they need.
-func (s *System) hasQuirks(ctx context.Context) (bool, error) {
-	set, err := s.loadQuirks(ctx, Occasion{Stage: quirks.Manual})
+// planQuirksNow decides the quirks as by hand and plans what they want.
+func (s *System) planQuirksNow(ctx context.Context) ([]Reconciled, error) {
+	now := Occasion{Stage: quirks.Manual}
+	set, err := s.loadQuirks(ctx, now)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	return len(set.Quirks)+len(set.records) > 0, set.wrong
+	if set.isEmpty() {
+		return nil, set.wrong
+	}
+	return s.reconcileSet(ctx, set, now, true)
+}
+
+// RepairQuirks makes true what quirks want now, as by hand, and tells of those for which
+// something was done.
+func (s *System) RepairQuirks(ctx context.Context, opts Options) ([]Reconciled, error) {
+	now := Occasion{Stage: quirks.Manual}
+	set, err := s.loadQuirks(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	if set.isEmpty() {
+		return nil, set.wrong
+	}
+	all, err := s.Reconcile(ctx, now, opts)
+	return slices.DeleteFunc(all, func(r Reconciled) bool { return !changes(r) }), err
 }

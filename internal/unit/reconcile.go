@@ -228,6 +228,10 @@ func (s *System) reconcileAll(ctx context.Context, o Occasion, plan bool) ([]Rec
 	if err != nil {
 		return nil, err
 	}
+	return s.reconcileSet(ctx, set, o, plan)
+}
+
+func (s *System) reconcileSet(ctx context.Context, set *quirkSet, o Occasion, plan bool) ([]Reconciled, error) {
 	facts, err := s.quirkFacts(ctx, set, o)
 	if err != nil {
 		return nil, errors.Join(set.wrong, err)
